@@ -1,0 +1,3 @@
+//! Measured figures beside their limits.
+
+fn main() {}

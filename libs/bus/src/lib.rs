@@ -1,0 +1,1 @@
+//! JetStream subjects, envelopes, publishing and consuming.

@@ -1,0 +1,7 @@
+//! Pure product rules: no I/O, no clock, no randomness. Time and chance come in as parameters.
+
+pub mod fault;
+pub mod ids;
+pub mod platform;
+pub mod settings;
+pub mod source;

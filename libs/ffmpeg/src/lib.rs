@@ -1,0 +1,1 @@
+//! FFmpeg argument lists, progress parser and error classifier; never spawns.

@@ -1,0 +1,1 @@
+//! Redis leases with epochs, deadlines and desired state.

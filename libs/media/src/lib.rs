@@ -1,0 +1,1 @@
+//! FLV tags and the RTMP protocol: chunks, server session, publisher, player.

@@ -1,0 +1,1 @@
+//! Types that hold secrets and cannot print them.

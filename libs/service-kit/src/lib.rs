@@ -1,0 +1,1 @@
+//! Configuration, telemetry, health endpoints, shutdown, clock and gRPC plumbing.

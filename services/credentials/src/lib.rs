@@ -1,0 +1,1 @@
+//! The vault: encryption, keys, accounts and platform calls.

@@ -1,0 +1,3 @@
+//! The vault: encryption, keys, accounts and platform calls.
+
+fn main() {}

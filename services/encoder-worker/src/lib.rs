@@ -1,0 +1,1 @@
+//! Sessions: one FFmpeg and one publisher per destination.

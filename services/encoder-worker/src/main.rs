@@ -1,0 +1,3 @@
+//! Sessions: one FFmpeg and one publisher per destination.
+
+fn main() {}

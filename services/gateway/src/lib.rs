@@ -1,0 +1,1 @@
+//! Public REST, SSE and OpenAPI front.

@@ -1,0 +1,3 @@
+//! Public REST, SSE and OpenAPI front.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Streams, destinations, desired state, reconciler, health and outbox.

@@ -1,0 +1,3 @@
+//! Streams, destinations, desired state, reconciler, health and outbox.
+
+fn main() {}

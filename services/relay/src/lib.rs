@@ -1,0 +1,1 @@
+//! RTMP ingest with GOP cache, inner HTTP-FLV and the fence.

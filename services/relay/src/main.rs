@@ -1,0 +1,3 @@
+//! RTMP ingest with GOP cache, inner HTTP-FLV and the fence.
+
+fn main() {}

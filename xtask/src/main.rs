@@ -1,0 +1,3 @@
+//! Developer commands: stack, tests, tidy.
+
+fn main() {}
