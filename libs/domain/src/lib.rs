@@ -3,5 +3,6 @@
 pub mod fault;
 pub mod ids;
 pub mod platform;
+pub mod session;
 pub mod settings;
 pub mod source;
