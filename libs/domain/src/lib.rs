@@ -1,8 +1,14 @@
 //! Pure product rules: no I/O, no clock, no randomness. Time and chance come in as parameters.
 
+pub mod address;
 pub mod fault;
+pub mod health;
 pub mod ids;
+pub mod limits;
+pub mod output;
 pub mod platform;
+pub mod retry;
 pub mod session;
 pub mod settings;
 pub mod source;
+pub mod target;

