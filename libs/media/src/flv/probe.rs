@@ -1,0 +1,1 @@
+//! Measures what a source is made of.
