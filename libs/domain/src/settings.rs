@@ -133,8 +133,8 @@ impl FromStr for Resolution {
         let size = Self { width: side(width)?, height: side(height)? };
         let fits = (128..=3840).contains(&size.width.max(size.height))
             && (72..=2160).contains(&size.width.min(size.height))
-            && size.width % 2 == 0
-            && size.height % 2 == 0;
+            && size.width.is_multiple_of(2)
+            && size.height.is_multiple_of(2);
         if fits { Ok(size) } else { Err(Invalid::Resolution) }
     }
 }
