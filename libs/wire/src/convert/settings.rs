@@ -76,9 +76,17 @@ mod tests {
             any::<Option<bool>>(),
             option::of(0u32..=1000),
         )
-            .prop_map(|(bitrate_kbps, resolution, framerate, preset, auto_start, auto_reconnect, max_retries)| {
-                Settings { bitrate_kbps, resolution, framerate, preset, auto_start, auto_reconnect, max_retries }
-            })
+            .prop_map(
+                |(bitrate_kbps, resolution, framerate, preset, auto_start, auto_reconnect, max_retries)| Settings {
+                    bitrate_kbps,
+                    resolution,
+                    framerate,
+                    preset,
+                    auto_start,
+                    auto_reconnect,
+                    max_retries,
+                },
+            )
     }
 
     proptest! {

@@ -1,0 +1,212 @@
+//! A consumer that never ends: opened again when the connection, the consumer, the stream or the whole store is gone.
+//!
+//! A feed (metrics, events, control) remembers where it was. If the stream is still the same one, it goes on from
+//! there; if the stream was made anew meanwhile, everything in it is news.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    consumer::{AckPolicy, DeliverPolicy, pull},
+    stream::{Info, Stream},
+};
+use futures::StreamExt;
+use tokio::{sync::watch, time::timeout};
+
+use crate::{
+    connection::Bus,
+    delivery::Letter,
+    error::{Error, Source},
+    meters,
+    options::backoff,
+};
+
+/// What to consume.
+#[derive(Clone)]
+pub(crate) struct Spec {
+    pub stream: &'static str,
+    pub filter: String,
+    pub kind: Kind,
+}
+
+#[derive(Clone)]
+pub(crate) enum Kind {
+    /// A durable queue shared by everybody who names it: each message to one of them, until acknowledged.
+    Queue { name: &'static str, ack_wait: Duration },
+    /// A feed of one's own, never acknowledged.
+    Feed(Start),
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    New,
+    /// With the message after this one.
+    After(u64),
+}
+
+/// Where a feed was: the sequence means something only within the life of one stream.
+#[derive(Clone, Copy, PartialEq)]
+struct Position {
+    stream_created_ns: i128,
+    sequence: u64,
+}
+
+pub(crate) struct Feed {
+    bus: Bus,
+    spec: Spec,
+    reconnects: watch::Receiver<u64>,
+    position: Option<Position>,
+    open: Option<pull::Stream>,
+    failures: u32,
+}
+
+impl Feed {
+    pub fn new(bus: Bus, spec: Spec) -> Self {
+        let reconnects = bus.on_reconnect();
+        Self { bus, spec, reconnects, position: None, open: None, failures: 0 }
+    }
+
+    /// Opens the consumer if that is possible now, so that a feed of new messages starts here and not at the first
+    /// poll. Otherwise [`Self::next`] goes on trying.
+    pub async fn start(&mut self) {
+        let bound = self.bus.inner.options.request_timeout;
+        if self.bus.ready().await.is_ok()
+            && let Ok(Err(error)) = timeout(bound, self.reopen()).await
+        {
+            tracing::debug!(stream = self.spec.stream, error = &error as &dyn std::error::Error, "not consuming yet");
+        }
+    }
+
+    /// The next message, however long that takes. Cancel safe.
+    pub async fn next(&mut self) -> Letter {
+        loop {
+            let Some(open) = &mut self.open else {
+                self.reopen_with_backoff().await;
+                continue;
+            };
+            tokio::select! {
+                item = open.next() => match item {
+                    Some(Ok(raw)) => {
+                        self.failures = 0;
+                        self.advance(raw.info().map(|info| info.stream_sequence).unwrap_or(0));
+                        return Letter { bus: self.bus.clone(), stream: self.spec.stream, raw };
+                    }
+                    Some(Err(error)) => {
+                        tracing::debug!(stream = self.spec.stream, %error, "consuming again");
+                        self.open = None;
+                    }
+                    None => self.open = None,
+                },
+                // A new connection may lead to a server without our consumer.
+                _ = self.reconnects.changed() => self.open = None,
+            }
+        }
+    }
+
+    fn advance(&mut self, sequence: u64) {
+        if let Some(position) = &mut self.position {
+            position.sequence = sequence;
+        }
+    }
+
+    async fn reopen_with_backoff(&mut self) {
+        if self.failures > 0 {
+            tokio::time::sleep(backoff(self.failures, self.bus.inner.options.max_backoff)).await;
+        }
+        self.bus.ready_at_last().await;
+        self.failures = self.failures.saturating_add(1);
+        if let Err(error) = self.reopen().await {
+            tracing::debug!(stream = self.spec.stream, error = &error as &dyn std::error::Error, "not consuming yet");
+        }
+    }
+
+    async fn reopen(&mut self) -> Result<(), Error> {
+        self.reconnects.mark_unchanged();
+        let stream = open_stream(&self.bus, self.spec.stream).await?;
+        let info = stream.cached_info();
+        let config = self.config(info);
+        let failed = |source: Source| Error::Consumer { stream: self.spec.stream, source };
+        let bound = self.bus.inner.options.request_timeout;
+        let created = timeout(bound, stream.create_consumer(config)).await.map_err(|_| Error::Timeout(bound))?;
+        let consumer = created.map_err(|error| failed(Box::new(error)))?;
+        let options = &self.bus.inner.options;
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(options.batch)
+            .expires(options.pull_expires)
+            .heartbeat(options.heartbeat.min(options.pull_expires / 2))
+            .messages();
+        let messages = timeout(bound, messages).await.map_err(|_| Error::Timeout(bound))?;
+        self.open = Some(messages.map_err(|error| failed(Box::new(error)))?);
+        self.position = Some(self.settled(info));
+        meters::consumer_opened(self.spec.stream);
+        Ok(())
+    }
+
+    /// Where the feed stands once it is open.
+    fn settled(&self, info: &Info) -> Position {
+        let created = info.created.unix_timestamp_nanos();
+        match (self.position, &self.spec.kind) {
+            (Some(position), _) if position.is_in(info) => position,
+            (None, Kind::Feed(Start::New)) => {
+                Position { stream_created_ns: created, sequence: info.state.last_sequence }
+            }
+            (None, Kind::Feed(Start::After(sequence))) if *sequence <= info.state.last_sequence => {
+                Position { stream_created_ns: created, sequence: *sequence }
+            }
+            _ => Position { stream_created_ns: created, sequence: 0 },
+        }
+    }
+
+    fn config(&self, info: &Info) -> pull::Config {
+        let options = &self.bus.inner.options;
+        match &self.spec.kind {
+            Kind::Queue { name, ack_wait } => queue_config(name, &self.spec.filter, *ack_wait),
+            Kind::Feed(_) => pull::Config {
+                filter_subject: self.spec.filter.clone(),
+                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.settled(info).sequence + 1 },
+                ack_policy: AckPolicy::None,
+                inactive_threshold: options.inactive,
+                memory_storage: true,
+                num_replicas: 1,
+                ..pull::Config::default()
+            },
+        }
+    }
+}
+
+impl Position {
+    /// Whether the stream is still the one this position is in.
+    fn is_in(&self, info: &Info) -> bool {
+        self.stream_created_ns == info.created.unix_timestamp_nanos() && self.sequence <= info.state.last_sequence
+    }
+}
+
+/// The configuration of a shared queue. `max_deliver` is ours to count: the server would leave the message in the queue
+/// for ever instead of putting it aside.
+pub(crate) fn queue_config(name: &str, filter: &str, ack_wait: Duration) -> pull::Config {
+    pull::Config {
+        durable_name: Some(name.to_owned()),
+        filter_subject: filter.to_owned(),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait,
+        ..pull::Config::default()
+    }
+}
+
+/// The stream, set up first if it is missing.
+pub(crate) async fn open_stream(bus: &Bus, name: &'static str) -> Result<Stream, Error> {
+    let seen = bus.ensured();
+    let bound = bus.inner.options.request_timeout;
+    let get = || async {
+        let got = timeout(bound, bus.inner.jetstream.get_stream(name)).await.map_err(|_| Error::Timeout(bound))?;
+        got.map_err(|error| Error::Stream { stream: name, source: Box::new(error) })
+    };
+    match get().await {
+        Err(Error::Stream { .. }) => {
+            bus.ensure_since(seen).await?;
+            get().await
+        }
+        got => got,
+    }
+}
