@@ -115,12 +115,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_prints_five_characters_of_a_key(text in "[!-~]{5,64}") {
+        fn never_prints_five_characters_of_a_key(text in "[!-)+-~]{5,64}") {
             let key = StreamKey::new(text.clone()).expect("printable text is a key");
             let shown = format!("{key:?} {key:#?} {}", key.masked());
             for piece in text.as_bytes().windows(5) {
                 let piece = std::str::from_utf8(piece).expect("ascii");
-                prop_assert!(piece.contains("***") || !shown.contains(piece));
+                prop_assert!(!shown.contains(piece));
             }
         }
     }

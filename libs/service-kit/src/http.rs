@@ -36,7 +36,7 @@ pub struct HttpLimits {
     pub body_read_timeout: Duration,
     /// Bytes; a handler sees an error behind them (axum's extractors answer 413).
     pub max_body_bytes: usize,
-    /// Bytes of request line and headers together (beyond: 431), and of one connection's read buffer.
+    /// Bytes of one connection's read buffer, so roughly of request line and headers together (well beyond: 431).
     pub max_header_bytes: usize,
     /// Header lines (beyond: 431).
     pub max_headers: usize,

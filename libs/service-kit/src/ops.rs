@@ -14,6 +14,7 @@ struct Ready {
 /// `/healthz` (the process answers), `/readyz` (503 and the failing checks' names while not ready) and `/metrics`
 /// (Prometheus text).
 pub fn ops_router(readiness: Readiness) -> Router {
+    prometheus::install();
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))

@@ -17,8 +17,9 @@ pub fn install() {
 
 /// All metrics in Prometheus' text format.
 pub fn render() -> String {
+    let Some(recorder) = recorder() else { return String::new() };
     process_metrics();
-    recorder().map(PrometheusHandle::render).unwrap_or_default()
+    recorder.render()
 }
 
 /// Folds recorded histogram samples into their buckets. Until then each sample is kept in memory, so call it

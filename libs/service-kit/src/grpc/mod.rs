@@ -10,5 +10,5 @@ mod trace_layer;
 pub use auth::{InternalAuth, RequireInternal, require_internal};
 pub use channel::{InternalChannel, InvalidUrl, channel, deadline, internal_channel};
 pub use server::{Router, Server, serve, server};
-pub use status::{ERROR_CODE, ERROR_FIELD, error_code, error_field, status};
+pub use status::{ERROR_CODE, ERROR_FIELD, error_code, error_field, is_unreachable, status};
 pub use trace_layer::TraceLayer;

@@ -29,6 +29,13 @@ pub fn error_field(status: &Status) -> Option<&str> {
     status.metadata().get(ERROR_FIELD).and_then(|value| value.to_str().ok())
 }
 
+/// Whether the call failed on the way or in time, so that nobody knows if it was executed: answer 503, or repeat what
+/// is idempotent. (tonic reports a lost connection as CANCELLED as well as UNAVAILABLE.)
+pub fn is_unreachable(status: &Status) -> bool {
+    let transport = std::error::Error::source(status).is_some_and(|source| source.is::<tonic::transport::Error>());
+    transport || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

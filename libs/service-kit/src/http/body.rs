@@ -8,13 +8,17 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use http_body_util::Limited;
+use http_body_util::{Full, Limited};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 /// Behind the bound the reader gets an error; too long is `http_body_util::LengthLimitError`, which axum's extractors
 /// answer with 413.
 pub(super) fn bounded(body: Incoming, max_bytes: usize, timeout: Duration) -> Body {
+    if body.size_hint().lower() > max_bytes as u64 {
+        // Refused by its announced length, without reading it.
+        return Body::new(Limited::new(Full::from("too long"), 0));
+    }
     Body::new(Limited::new(Timed { body, deadline: Box::pin(sleep(timeout)) }, max_bytes))
 }
 

@@ -29,7 +29,7 @@ impl LogWriter {
         Self::to(io::stdout(), MAX_WAITING_LINES)
     }
 
-    fn to(out: impl Write + Send + 'static, max_waiting: usize) -> io::Result<Self> {
+    pub(super) fn to(out: impl Write + Send + 'static, max_waiting: usize) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(max_waiting);
         thread::Builder::new().name("log".to_owned()).spawn(move || write_all(out, &receiver))?;
         Ok(Self(sender))

@@ -120,3 +120,54 @@ async fn upkeep() {
         prometheus::upkeep();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("memory").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(log_format: LogFormat) -> String {
+        let memory = Memory::default();
+        let writer = LogWriter::to(memory.clone(), 100).expect("thread");
+        let traces = SdkTracerProvider::builder().build();
+        let subscriber = tracing_subscriber::registry()
+            .with(format(log_format, writer.clone()))
+            .with(tracing_opentelemetry::layer().with_tracer(traces.tracer("test")));
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("start", stream = "s1", trace_id = tracing::field::Empty);
+            crate::trace::set_parent(&span, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+            span.in_scope(|| tracing::info!(plan = "run=[D1 e7]", "planned"));
+        });
+        writer.flush();
+        let bytes = memory.0.lock().expect("memory").clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_line_tells_its_span_and_its_trace() {
+        global::set_text_map_propagator(TraceContextPropagator::new());
+        let json = logged(LogFormat::Json);
+        let line: serde_json::Value = serde_json::from_str(json.trim_end()).expect("one JSON object");
+        assert_eq!(line["message"], "planned");
+        assert_eq!(line["plan"], "run=[D1 e7]");
+        assert_eq!(line["spans"][0]["stream"], "s1");
+        assert_eq!(line["spans"][0]["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+        let human = logged(LogFormat::Human);
+        assert!(human.contains("planned") && human.contains("0af7651916cd43dd8448eb211c80319c"), "{human}");
+    }
+}
