@@ -8,12 +8,16 @@ const PROTOS: [&str; 4] = [
     "exprsn/live/v1/credentials.proto",
 ];
 
+/// Messages that carry a secret; `src/redacted.rs` writes their `Debug`.
+const SECRET: [&str; 5] = ["PutStreamKeyRequest", "PublishTarget", "IngestKey", "SessionSpec", "StartRequest"];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     let descriptors = protox::compile(PROTOS, [&root])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), prost::Message::encode_to_vec(&descriptors))?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    let secret = SECRET.map(|message| format!(".exprsn.live.v1.{message}"));
+    tonic_prost_build::configure().skip_debug(secret).compile_fds(descriptors)?;
     println!("cargo:rerun-if-changed={}", root.display());
     Ok(())
 }

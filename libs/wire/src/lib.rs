@@ -4,6 +4,7 @@
 //! sends. Converting into the domain can fail (the other side may be newer, older or broken), the way back cannot.
 
 mod convert;
+mod redacted;
 
 pub use convert::Malformed;
 
