@@ -1,5 +1,7 @@
-//! Child processes of tests and stacks: started in their own group, ended by pid, never left behind.
+//! Child processes of tests and stacks: started in a session of their own, ended by pid, never left behind.
 //!
+//! * The session (`setsid`) keeps the terminal's Ctrl-C away from them (their owner ends them in order) and marks all
+//!   that descends from them: also an FFmpeg whose worker was killed, and which nobody's list of children has any more.
 //! * `setpriv --pdeathsig` makes the kernel end the child when its parent dies, even by SIGKILL. The signal follows the
 //!   *thread* that forked, so every child is forked by one thread that lives as long as the process.
 //! * The `Child` stays unreaped until we are done with it: its pid can't be reused by a stranger under our hands.
@@ -8,7 +10,6 @@ use std::{
     ffi::OsString,
     fs,
     io::{Read, Seek, SeekFrom},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
@@ -16,7 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a polite end may take before SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -109,7 +110,7 @@ impl Spec {
         if let Some(user) = &self.user {
             command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
         }
-        command.arg("--").arg(&self.program).args(&self.args);
+        command.args(["--", "setsid"]).arg(&self.program).args(&self.args);
         if self.clear_env {
             command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         }
@@ -117,7 +118,7 @@ impl Spec {
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         Ok(command)
     }
 }
@@ -222,17 +223,25 @@ impl Proc {
         }
     }
 
-    /// Ends it the way its [`End`] says, by SIGKILL after a grace. Idempotent. Blocks the thread.
+    /// Ends it the way its [`End`] says, by SIGKILL after a grace, and what is left in its session. Idempotent. Blocks
+    /// the thread.
     pub fn end(&self) {
-        if !self.alive() {
-            return;
+        if self.alive() {
+            self.resume_tree();
+            self.signal(self.spec.end.signal());
+            if self.reap(GRACE).is_none() {
+                self.kill();
+            }
         }
-        self.resume_tree();
-        self.signal(self.spec.end.signal());
-        if self.reap(GRACE).is_none() {
-            let _ = kill_process_group(Pid::from_child(&self.child()), Signal::KILL);
-            self.reap(GRACE);
+        for pid in self.survivors() {
+            signal(pid, Signal::KILL);
         }
+    }
+
+    /// Its descendants that are still there (zombies are not counted), whoever their parent is now.
+    pub fn survivors(&self) -> Vec<u32> {
+        let leader = self.pid();
+        session_members(leader).into_iter().filter(|pid| *pid != leader).collect()
     }
 
     /// Ends what is left of it and starts it again, same arguments, same log.
@@ -269,9 +278,7 @@ impl Proc {
             return;
         }
         for pid in tree(self.pid()) {
-            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                let _ = kill_process(pid, signal);
-            }
+            self::signal(pid, signal);
         }
     }
 
@@ -307,15 +314,41 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
+/// Every process of a session except zombies.
+pub fn session_members(session: u32) -> Vec<u32> {
+    let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
+    all.flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| stat(*pid).is_some_and(|stat| stat.session == session))
+        .collect()
+}
+
+/// Sends a signal to a process that may be gone.
+pub fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
 /// When the process began, in clock ticks since boot: with the pid, its identity. `None` when it is gone or a zombie.
 pub fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat(pid).map(|stat| stat.start_time)
+}
+
+struct Stat {
+    session: u32,
+    start_time: u64,
+}
+
+/// `/proc/PID/stat`; `None` for zombies.
+fn stat(pid: u32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name (field 2) may hold blanks and brackets: count from the last bracket, where field 3 begins.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     if fields.first() == Some(&"Z") {
         return None;
     }
-    fields.get(19)?.parse().ok()
+    Some(Stat { session: fields.get(3)?.parse().ok()?, start_time: fields.get(19)?.parse().ok()? })
 }
 
 struct Job {
