@@ -3,6 +3,7 @@
 //! Everything here starts processes of its own, listens on 127.0.0.1 only, draws its ports from [`ports`] and ends what
 //! it started when it is dropped or when the test process dies.
 
+pub mod api;
 pub mod ffprobe;
 pub mod http;
 pub mod live_source;
@@ -12,13 +13,16 @@ pub mod ports;
 pub mod postgres;
 pub mod proc;
 pub mod redis;
+pub mod stack;
 pub mod temp;
 pub mod tools;
 pub mod wait;
 
+pub use api::Api;
 pub use ffprobe::{ffprobe, ffprobe_bytes};
 pub use live_source::LiveSource;
 pub use nats::Nats;
 pub use nginx_rtmp::NginxRtmp;
 pub use postgres::Postgres;
 pub use redis::Redis;
+pub use stack::Stack;

@@ -323,6 +323,11 @@ pub fn session_members(session: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The name of a process, at most 15 characters; empty when it is gone.
+pub fn name(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
 /// Sends a signal to a process that may be gone.
 pub fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
