@@ -1,1 +1,4 @@
 //! The vault: encryption, keys, accounts and platform calls.
+
+pub mod crypto;
+pub mod ingest_key;
