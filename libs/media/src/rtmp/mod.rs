@@ -5,8 +5,10 @@
 
 pub mod amf;
 pub mod chunk;
+pub mod client;
 pub mod handshake;
 pub mod message;
 pub mod player;
 pub mod publisher;
+pub mod server;
 pub mod tls;

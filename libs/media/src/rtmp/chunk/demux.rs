@@ -94,6 +94,11 @@ impl Demuxer {
         Self { streams: HashMap::new(), chunk_size: DEFAULT_CHUNK_SIZE, limits, pending: 0 }
     }
 
+    /// From the next chunk on (a peer that has shown its key may send more).
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Bytes held for unfinished messages.
     pub fn pending(&self) -> usize {
         self.pending
