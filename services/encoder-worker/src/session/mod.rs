@@ -1,0 +1,3 @@
+//! One session: what it knows, decides and does.
+
+pub mod state;
