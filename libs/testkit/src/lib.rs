@@ -3,6 +3,8 @@
 //! Everything here starts processes of its own, listens on 127.0.0.1 only, draws its ports from [`ports`] and ends what
 //! it started when it is dropped or when the test process dies.
 
+#![allow(clippy::disallowed_methods, reason = "this is the edge: it starts the processes, reads the clock and waits")]
+
 pub mod api;
 pub mod ffprobe;
 pub mod http;
@@ -12,7 +14,9 @@ pub mod nginx_rtmp;
 pub mod ports;
 pub mod postgres;
 pub mod proc;
+pub mod proxy;
 pub mod redis;
+pub mod sink;
 pub mod stack;
 pub mod temp;
 pub mod tools;
@@ -24,5 +28,7 @@ pub use live_source::LiveSource;
 pub use nats::Nats;
 pub use nginx_rtmp::NginxRtmp;
 pub use postgres::Postgres;
+pub use proxy::Proxy;
 pub use redis::Redis;
+pub use sink::Sink;
 pub use stack::Stack;

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use self::{
     file::{ProcessEntry, StackFile},
@@ -56,6 +56,8 @@ pub struct Options {
     pub log_format: String,
     /// What is logged, as `RUST_LOG`.
     pub log_filter: String,
+    /// Where the services' binaries are; beside the running program when not set.
+    pub bin_dir: Option<PathBuf>,
     /// The workers' FFmpeg.
     pub ffmpeg: Option<PathBuf>,
     /// More variables for a service; they win over the stack's own.
@@ -76,6 +78,7 @@ impl Default for Options {
             grace: Duration::from_secs(10),
             log_format: "json".to_owned(),
             log_filter: "info".to_owned(),
+            bin_dir: None,
             ffmpeg: None,
             env: HashMap::new(),
         }
@@ -124,7 +127,7 @@ impl Stack {
     /// # Errors
     /// As [`Stack::start`].
     pub async fn start_with(options: Options) -> anyhow::Result<Self> {
-        let bin_dir = plan::bin_dir()?;
+        let bin_dir = options.bin_dir.clone().map_or_else(plan::bin_dir, Ok)?;
         let ffmpeg = plan::ffmpeg(&options)?;
         let (dir, temp) = temp::given_or_private(options.dir.clone(), "stack")?;
         for sub in ["logs", "ready", "nats", "redis", "postgres"] {
@@ -305,16 +308,4 @@ fn entry(process: &Process) -> ProcessEntry {
 
 fn passed_on() -> Vec<(String, String)> {
     std::env::vars().filter(|(name, _)| PASSED_ON.contains(&name.as_str()) || name.starts_with("OTEL_")).collect()
-}
-
-/// Refuses a directory in which a stack runs already.
-///
-/// # Errors
-/// When there is one.
-pub fn refuse_running(dir: &Path) -> anyhow::Result<()> {
-    let Some(file) = StackFile::read(dir)? else { return Ok(()) };
-    if file.processes.iter().any(|entry| crate::proc::start_time(entry.pid).is_some()) {
-        bail!("a stack runs in {} already: `./x down` ends it", dir.display());
-    }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Servers die with the process that started them, even when that is killed.
 
+#![allow(clippy::disallowed_methods, reason = "the starter must be a process of its own")]
+
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},

@@ -1,0 +1,229 @@
+//! Owning a stack: start it, say where it is, wait for the order to stop, end it. In the foreground, or as the process
+//! that stays behind `--detach`.
+
+use std::{
+    fs::{self, File},
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use testkit::{
+    Stack, proc,
+    stack::{self, file},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{cargo, demo::Demo, detach, report, setup};
+
+const OWNER: &str = "supervisor.json";
+/// What an earlier stack may have left in the directory. Measurements in `bench` stay.
+const LEFTOVERS: [&str; 7] = ["logs", "ready", "nats", "redis", "postgres", "demo", "secrets.json"];
+
+/// What to own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// Just the stack.
+    Up,
+    /// With RTMP servers, a source and a running simulcast.
+    Demo,
+}
+
+/// The shape of a stack.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StackArgs {
+    /// Return when everything is ready; `./x down` ends it
+    #[arg(long)]
+    pub detach: bool,
+    /// Encoder workers
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub workers: u16,
+    /// Relays
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub relays: u16,
+    /// Orchestrator replicas
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=8))]
+    pub orchestrators: u16,
+    /// First of the ports (the gateway's); free ones are drawn when not given
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1024..=65_000))]
+    pub port_base: Option<u16>,
+    /// Where logs, data and stack.json go [default: .run]
+    #[arg(long, value_name = "PATH")]
+    pub dir: Option<PathBuf>,
+    /// Optimised binaries
+    #[arg(long)]
+    pub release: bool,
+}
+
+/// Who owns the stack of a directory.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Owner {
+    /// Process id.
+    pub pid: u32,
+    /// With the pid, the identity of the process.
+    pub start_time: u64,
+}
+
+impl Owner {
+    /// The living owner of the stack in `dir`.
+    pub fn of(dir: &Path) -> Option<Self> {
+        let owner: Self = serde_json::from_slice(&fs::read(dir.join(OWNER)).ok()?).ok()?;
+        owner.alive().then_some(owner)
+    }
+
+    /// Is it still that process?
+    pub fn alive(&self) -> bool {
+        proc::start_time(self.pid) == Some(self.start_time)
+    }
+}
+
+/// `./x up` and `./x demo`.
+pub fn up(kind: Kind, args: StackArgs) -> anyhow::Result<()> {
+    setup::ensure()?;
+    cargo::build_services(args.release)?;
+    let args = StackArgs { dir: Some(cargo::stack_dir(args.dir.as_deref())), ..args };
+    if args.detach { detach::start(kind, &args) } else { own(kind, &args, false) }
+}
+
+/// Owns a stack until told to stop. `args.dir` is absolute.
+pub fn own(kind: Kind, args: &StackArgs, detached: bool) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(own_async(kind, args, detached))
+}
+
+async fn own_async(kind: Kind, args: &StackArgs, detached: bool) -> anyhow::Result<()> {
+    let dir = args.dir.clone().context("no directory")?;
+    let _claim = claim(&dir)?;
+    let mut stopping = std::pin::pin!(told_to_stop()?);
+    let outcome = tokio::select! {
+        outcome = run(kind, args, &dir, detached) => outcome,
+        () = &mut stopping => Ok(None),
+    };
+    // Ctrl-C while starting drops a half-started stack, which ends what there is.
+    let (running, mut report) = match outcome {
+        Ok(Some(running)) => running,
+        Ok(None) => return forget(&dir),
+        Err(error) => {
+            forget(&dir)?;
+            return Err(error);
+        }
+    };
+    tokio::select! {
+        () = report.follow(&running.stack, running.demo.as_ref()) => {}
+        () = &mut stopping => {}
+    }
+    if !detached {
+        println!("\nstopping");
+    }
+    let outcome = running.stop().await;
+    forget(&dir)?;
+    outcome
+}
+
+struct Running {
+    stack: Stack,
+    demo: Option<Demo>,
+}
+
+impl Running {
+    async fn stop(self) -> anyhow::Result<()> {
+        if let Some(demo) = self.demo {
+            demo.stop(&self.stack).await;
+        }
+        self.stack.stop().await
+    }
+}
+
+async fn run(
+    kind: Kind,
+    args: &StackArgs,
+    dir: &Path,
+    detached: bool,
+) -> anyhow::Result<Option<(Running, report::Report)>> {
+    println!("starting NATS, Redis, Postgres and the services in {}", dir.display());
+    let stack = Stack::start_with(options(args, dir)).await?;
+    let demo = match kind {
+        Kind::Up => None,
+        Kind::Demo => Some(Demo::start(&stack).await?),
+    };
+    stack.describe().write(dir)?;
+    let report = report::Report::new(!detached, std::io::stdout().is_terminal());
+    if !detached {
+        report::announce(dir)?;
+    }
+    Ok(Some((Running { stack, demo }, report)))
+}
+
+fn options(args: &StackArgs, dir: &Path) -> stack::Options {
+    stack::Options {
+        dir: Some(dir.to_path_buf()),
+        workers: usize::from(args.workers),
+        relays: usize::from(args.relays),
+        orchestrators: usize::from(args.orchestrators),
+        port_base: args.port_base,
+        durable: true,
+        bin_dir: args.release.then(|| cargo::root().join("target/release")),
+        log_filter: std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),
+        log_format: std::env::var("LOG_FORMAT").unwrap_or_else(|_| "json".to_owned()),
+        ..stack::Options::default()
+    }
+}
+
+/// Makes the directory ours for as long as the returned lock lives.
+fn claim(dir: &Path) -> anyhow::Result<File> {
+    fs::create_dir_all(dir).with_context(|| format!("can't create {}", dir.display()))?;
+    let lock = File::create(dir.join("supervisor.lock"))?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!("a stack runs in {} already: `./x down` ends it", dir.display());
+    }
+    forget(dir)?;
+    for name in LEFTOVERS {
+        let path = dir.join(name);
+        if path.is_dir() {
+            fs::remove_dir_all(&path)?;
+        } else if path.exists() {
+            fs::remove_file(&path)?;
+        }
+    }
+    let pid = std::process::id();
+    let owner = Owner { pid, start_time: proc::start_time(pid).unwrap_or_default() };
+    file::write_atomically(&dir.join(OWNER), &serde_json::to_vec(&owner)?)?;
+    Ok(lock)
+}
+
+/// Removes what says that a stack runs here.
+pub fn forget(dir: &Path) -> anyhow::Result<()> {
+    for name in [file::NAME, OWNER] {
+        let path = dir.join(name);
+        if path.exists() {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Resolves on Ctrl-C, SIGTERM or SIGHUP; a second one ends us at once, and the kernel ends our children.
+fn told_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (told, wait) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let mut told = Some(told);
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            match told.take() {
+                Some(told) => drop(told.send(())),
+                None => std::process::exit(130),
+            }
+        }
+    });
+    Ok(async move {
+        let _ = wait.await;
+    })
+}
