@@ -1,1 +1,0 @@
-//! Measures what a source is made of.
