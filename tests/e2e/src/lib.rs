@@ -1,1 +1,5 @@
-//! Cross-service tests on real servers.
+//! Cross-service tests on real servers: what they share.
+
+pub mod scene;
+
+pub use scene::Scene;

@@ -80,6 +80,11 @@ impl Secrets {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }
 
+    /// What the relay's tickets are signed with.
+    pub fn ticket_key(&self) -> &str {
+        &self.ticket_key
+    }
+
     /// Every secret, for tests that search logs and stores for them.
     pub fn all(&self) -> [&str; 4] {
         [&self.internal_token, &self.jwt, &self.ticket_key, &self.encryption_key]

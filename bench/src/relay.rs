@@ -1,0 +1,80 @@
+//! What one reader costs: our relay's HTTP-FLV beside nginx-rtmp's RTMP, with the same source at 6 Mbps.
+
+use std::time::Duration;
+
+use domain::target::{RtmpUrl, TargetPolicy};
+use futures::StreamExt;
+use media::rtmp::{player, tls::Trust};
+use secret::SecretString;
+use testkit::{LiveSource, NginxRtmp, live_source, nginx_rtmp, stack, stack::Service};
+use tokio::task::JoinSet;
+
+use crate::{cpu, report::Report, scene::Scene, tickets::read_ticket};
+
+const READERS: [usize; 3] = [1, 20, 100];
+const KBPS: u32 = 6_000;
+const SETTLE: Duration = Duration::from_secs(3);
+const WINDOW: Duration = Duration::from_secs(15);
+
+/// Runs it.
+///
+/// # Errors
+/// When something fails.
+pub async fn measure() -> anyhow::Result<Report> {
+    let scene = Scene::open(KBPS, stack::Options::default()).await?;
+    let nginx = NginxRtmp::start_with(nginx_rtmp::Options { no_recording: true, ..Default::default() }).await?;
+    let source = live_source::Options { kbps: KBPS, ..live_source::Options::default() };
+    let _source = LiveSource::start_with(&nginx.stream_url("bench"), &source)?;
+    let relay = scene.stack.process(Service::Relay, 0)?.pid();
+    let mut report = Report::new("relay");
+    for readers in READERS {
+        let mut tasks = JoinSet::new();
+        for _ in 0..readers {
+            tasks.spawn(read_flv(scene.flv_url(), read_ticket(&scene.stack, &scene.stream.id)?));
+        }
+        let (ours, ours_mb) = settle(relay, &mut tasks).await?;
+        for _ in 0..readers {
+            tasks.spawn(play(nginx.url(), nginx.addr()));
+        }
+        let (theirs, theirs_mb) = settle(nginx.pid(), &mut tasks).await?;
+        report.note(&format!("{readers} readers: relay CPU"), ours * 100.0, "% core");
+        report.note(&format!("{readers} readers: nginx-rtmp CPU"), theirs * 100.0, "% core");
+        // Below a percent of a core the kernel's clock ticks are coarser than the difference.
+        let ratio = if ours < 0.01 { 1.0_f64.min(ours / theirs) } else { ours / theirs };
+        report.limit(&format!("{readers} readers: relay / nginx-rtmp CPU"), ratio, 1.0, "");
+        report.note(&format!("{readers} readers: relay memory"), ours_mb, "MB PSS");
+        report.note(&format!("{readers} readers: nginx-rtmp memory"), theirs_mb, "MB PSS");
+    }
+    scene.stack.stop().await?;
+    Ok(report)
+}
+
+/// CPU and memory of `server` while the readers read; ends them.
+async fn settle(server: u32, tasks: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<(f64, f64)> {
+    tokio::time::sleep(SETTLE).await;
+    let share = cpu::share_over(vec![server], WINDOW).await?;
+    let memory = cpu::pss_mb(server)?;
+    if let Some(early) = tasks.try_join_next() {
+        early??;
+        anyhow::bail!("a reader ended early");
+    }
+    tasks.shutdown().await;
+    Ok((share, memory))
+}
+
+async fn read_flv(url: String, ticket: String) -> anyhow::Result<()> {
+    let answer = reqwest::Client::new().get(url).bearer_auth(ticket).send().await?.error_for_status()?;
+    let mut body = answer.bytes_stream();
+    while let Some(chunk) = body.next().await {
+        chunk?;
+    }
+    Ok(())
+}
+
+async fn play(url: String, addr: std::net::SocketAddr) -> anyhow::Result<()> {
+    let url = RtmpUrl::parse(&url, TargetPolicy { allow_private: true })?;
+    let source = player::Source { url, play_path: SecretString::from("bench"), addr };
+    let mut player = player::connect(source, player::Options::new(Trust::system(None)?), |_, _| {}).await?;
+    while player.next().await?.is_some() {}
+    Ok(())
+}
