@@ -1,0 +1,214 @@
+//! The bodies that make and change a destination.
+
+use domain::{
+    platform::Platform,
+    settings::Settings,
+    target::{RtmpUrl, TargetPolicy},
+};
+use secret::StreamKey;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{StreamName, settings};
+use crate::{
+    error::ApiError,
+    fields::{Fields, INVALID},
+    platforms,
+};
+
+/// The longest name, in characters.
+pub const MAX_NAME_CHARS: usize = 200;
+/// What only the server sets.
+const SERVER_OWNED: &[&str] = &[
+    "id",
+    "owner",
+    "tenant_id",
+    "status",
+    "health",
+    "issues",
+    "error",
+    "viewer_count",
+    "playback_url",
+    "reconnects",
+    "retry_at",
+    "mode",
+    "created_at",
+    "connected_at",
+    "account_id",
+];
+
+/// A new destination.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewDestination, example = json!({
+    "stream_id": "0190b3c4-7a6e-7cc3-8a11-2f6f0a1b2c3d", "platform": "rtmp_custom", "name": "Custom RTMP Server",
+    "rtmp_url": "rtmp://custom-server.com/live", "stream_key": "your-stream-key",
+    "settings": {"bitrate": 3500, "resolution": "1280x720", "framerate": 30}
+}))]
+#[allow(dead_code)] // the shape for the API description; `New::read` does the reading
+pub struct NewDestinationBody {
+    /// The stream it belongs to. Not needed where the path names the stream.
+    stream_id: Option<uuid::Uuid>,
+    /// youtube, twitch, facebook, cloudflare or rtmp_custom.
+    platform: String,
+    /// For people.
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// Whether the next start includes it. Default true.
+    is_enabled: Option<bool>,
+    /// How it wants its stream.
+    settings: Option<settings::SettingsBody>,
+    /// rtmp_custom: where to publish, without the key.
+    #[schema(example = "rtmps://live.example.com/app")]
+    rtmp_url: Option<String>,
+    /// rtmp_custom: the key. Stored encrypted, never shown again.
+    #[schema(min_length = 1, max_length = 512, write_only)]
+    stream_key: Option<String>,
+}
+
+/// A change of a destination. What is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ChangedDestination, example = json!({"name": "Backup server", "is_enabled": false}))]
+#[allow(dead_code)] // the shape for the API description; `Change::read` does the reading
+pub struct ChangedDestinationBody {
+    /// For people.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// Whether the next start includes it.
+    is_enabled: Option<bool>,
+    /// Replaces all settings.
+    settings: Option<settings::SettingsBody>,
+    /// rtmp_custom: where to publish, without the key.
+    rtmp_url: Option<String>,
+    /// rtmp_custom: the new key. A running session takes it at once.
+    #[schema(min_length = 1, max_length = 512, write_only)]
+    stream_key: Option<String>,
+}
+
+/// A new destination, checked.
+#[derive(Debug)]
+pub struct New {
+    /// As the body names it; `None` when it does not.
+    pub stream: Option<StreamName>,
+    /// Where.
+    pub platform: Platform,
+    /// For people.
+    pub name: String,
+    /// Whether it takes part.
+    pub is_enabled: bool,
+    /// How.
+    pub settings: Settings,
+    /// Where to publish.
+    pub target: RtmpUrl,
+    /// With which key.
+    pub key: StreamKey,
+}
+
+impl New {
+    /// Reads a body. `path_names_stream`: the field `stream_id` may be left out.
+    ///
+    /// # Errors
+    /// 422 with every field at fault; 422 `platform_not_configured` when all is well but the platform is not set up.
+    pub fn read(body: &Value, path_names_stream: bool, policy: TargetPolicy) -> Result<Self, ApiError> {
+        let mut fields = Fields::of(body)?;
+        let stream = fields.string("stream_id").map(StreamName::of);
+        if !path_names_stream {
+            fields.require("stream_id");
+        }
+        let platform: Option<Platform> = fields.parsed("platform", str::parse);
+        fields.require("platform");
+        let name = fields.text("name", MAX_NAME_CHARS);
+        fields.require("name");
+        let is_enabled = fields.boolean("is_enabled").unwrap_or(true);
+        let settings = fields.object("settings", settings::read).unwrap_or_default();
+        let target = target(&mut fields, policy);
+        let key = stream_key(&mut fields);
+        if platform == Some(Platform::RtmpCustom) {
+            fields.require("rtmp_url");
+            fields.require("stream_key");
+        }
+        fields.server_owned(SERVER_OWNED);
+        fields.finish()?;
+        let platform = platform.ok_or_else(|| ApiError::field("platform", INVALID, "is required"))?;
+        settings::check_platform(&settings, platform)?;
+        platforms::check_configured(platform)?;
+        let (Some(name), Some(target), Some(key)) = (name, target, key) else {
+            return Err(ApiError::field("", INVALID, "name, rtmp_url and stream_key are required"));
+        };
+        Ok(Self { stream, platform, name: name.to_owned(), is_enabled, settings, target, key })
+    }
+}
+
+/// A change of a destination, checked as far as it can be without knowing the destination.
+#[derive(Debug)]
+pub struct Change {
+    /// The new name.
+    pub name: Option<String>,
+    /// Whether it takes part.
+    pub is_enabled: Option<bool>,
+    /// All settings anew.
+    pub settings: Option<Settings>,
+    /// Where to publish from now on.
+    pub target: Option<RtmpUrl>,
+    /// With which key from now on.
+    pub key: Option<StreamKey>,
+}
+
+impl Change {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// 422 with every field at fault.
+    pub fn read(body: &Value, policy: TargetPolicy) -> Result<Self, ApiError> {
+        let mut fields = Fields::of(body)?;
+        let change = Self {
+            name: fields.text("name", MAX_NAME_CHARS).map(str::to_owned),
+            is_enabled: fields.boolean("is_enabled"),
+            settings: fields.object("settings", settings::read),
+            target: target(&mut fields, policy),
+            key: stream_key(&mut fields),
+        };
+        fields.server_owned(SERVER_OWNED);
+        fields.server_owned(&["stream_id", "platform"]);
+        fields.finish()?;
+        Ok(change)
+    }
+
+    /// Checks what depends on the platform.
+    ///
+    /// # Errors
+    /// 422 with the fields at fault.
+    pub fn check_platform(&self, platform: Platform) -> Result<(), ApiError> {
+        if let Some(settings) = &self.settings {
+            settings::check_platform(settings, platform)?;
+        }
+        let own_server = platform == Platform::RtmpCustom;
+        for (field, given) in [("rtmp_url", self.target.is_some()), ("stream_key", self.key.is_some())] {
+            if given && !own_server {
+                return Err(ApiError::field(field, INVALID, format!("is given by {platform}, it can't be set")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn target(fields: &mut Fields<'_>, policy: TargetPolicy) -> Option<RtmpUrl> {
+    match RtmpUrl::parse(fields.string("rtmp_url")?, policy) {
+        Ok(url) => Some(url),
+        Err(e) => {
+            fields.refuse("rtmp_url", e.code(), e.to_string());
+            None
+        }
+    }
+}
+
+/// The error says what is wrong and never repeats the key.
+fn stream_key(fields: &mut Fields<'_>) -> Option<StreamKey> {
+    match StreamKey::new(fields.string("stream_key")?.to_owned()) {
+        Ok(key) => Some(key),
+        Err(e) => {
+            fields.refuse("stream_key", INVALID, e.to_string());
+            None
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A destination's `settings`.
+
+use domain::{
+    limits::limits,
+    platform::Platform,
+    settings::{BITRATE_KBPS, FRAMERATE, Invalid, MAX_RETRIES_LIMIT, Settings},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    error::{ApiError, FieldError},
+    fields::Fields,
+};
+
+/// The code of a setting that the product takes and the platform does not.
+pub const ABOVE_PLATFORM_LIMIT: &str = "above_platform_limit";
+
+/// How a destination wants its stream. What is left out follows the source, as far as the platform takes it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = Settings)]
+#[allow(dead_code)] // the shape for the API description; `read` does the reading
+pub struct SettingsBody {
+    /// Video bitrate in kbps.
+    #[schema(minimum = 500, maximum = 20000, example = 4500)]
+    bitrate: Option<u32>,
+    /// Width x height, even numbers.
+    #[schema(pattern = r"^[0-9]{2,4}x[0-9]{2,4}$", example = "1920x1080")]
+    resolution: Option<String>,
+    /// Frames per second.
+    #[schema(minimum = 15, maximum = 60, example = 30)]
+    framerate: Option<u32>,
+    /// Encoder speed, where the video is encoded: ultrafast, veryfast, fast, medium or slow.
+    #[schema(example = "veryfast")]
+    preset: Option<String>,
+    /// Go live when the source connects. Default false.
+    auto_start: Option<bool>,
+    /// Reconnect when the connection is lost. Default true.
+    auto_reconnect: Option<bool>,
+    /// Consecutive reconnection attempts. Default 3.
+    #[schema(minimum = 0, maximum = 1000, example = 3)]
+    max_retries: Option<u32>,
+}
+
+/// Reads the fields of a `settings` object.
+pub fn read(fields: &mut Fields<'_>) -> Settings {
+    let sentence = |invalid: Invalid| invalid.to_string();
+    Settings {
+        bitrate_kbps: fields.whole("bitrate", BITRATE_KBPS, &sentence(Invalid::Bitrate)),
+        resolution: fields.parsed("resolution", str::parse),
+        framerate: fields.whole("framerate", FRAMERATE, &sentence(Invalid::Framerate)),
+        preset: fields.parsed("preset", str::parse),
+        auto_start: fields.boolean("auto_start"),
+        auto_reconnect: fields.boolean("auto_reconnect"),
+        max_retries: fields.whole("max_retries", 0..=MAX_RETRIES_LIMIT, &sentence(Invalid::MaxRetries)),
+    }
+}
+
+/// Checks settings against what the platform takes.
+///
+/// # Errors
+/// 422 with every setting above a limit.
+pub fn check_platform(settings: &Settings, platform: Platform) -> Result<(), ApiError> {
+    let limits = limits(platform);
+    let mut faults = Vec::new();
+    let mut fault = |field: Invalid, message: String| {
+        let (field, code) = (field.field().to_owned(), ABOVE_PLATFORM_LIMIT.to_owned());
+        faults.push(FieldError { field, code, message });
+    };
+    if settings.bitrate_kbps.is_some_and(|kbps| kbps > limits.video_kbps) {
+        fault(Invalid::Bitrate, format!("{platform} takes at most {} kbps", limits.video_kbps));
+    }
+    if settings.framerate.is_some_and(|fps| fps > limits.fps) {
+        fault(Invalid::Framerate, format!("{platform} takes at most {} frames per second", limits.fps));
+    }
+    let too_large = |r: domain::settings::Resolution| {
+        r.width.max(r.height) > limits.long_side || r.width.min(r.height) > limits.short_side
+    };
+    if settings.resolution.is_some_and(too_large) {
+        fault(Invalid::Resolution, format!("{platform} takes at most {}x{}", limits.long_side, limits.short_side));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(ApiError::validation(faults)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_have_their_own_limits() {
+        let settings = Settings {
+            bitrate_kbps: Some(9_000),
+            resolution: "2560x1440".parse().ok(),
+            framerate: Some(60),
+            ..Settings::default()
+        };
+        let faults = |platform| {
+            let error = check_platform(&settings, platform).err();
+            error.map_or(Vec::new(), |e| e.body("").error.fields.into_iter().map(|f| f.field).collect::<Vec<_>>())
+        };
+        assert_eq!(faults(Platform::RtmpCustom), Vec::<String>::new());
+        assert_eq!(faults(Platform::Twitch), ["settings.bitrate", "settings.resolution"]);
+        assert_eq!(faults(Platform::Facebook), ["settings.resolution"]);
+    }
+}

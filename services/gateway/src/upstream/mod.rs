@@ -1,0 +1,141 @@
+//! The two services behind the gateway: the orchestrator's `Streams` and the vault.
+
+mod refusal;
+
+use std::time::Duration;
+
+use domain::ids::TenantId;
+use secret::SecretString;
+use service_kit::grpc::{self, InternalChannel, InvalidUrl};
+use tokio::time::Instant;
+use tonic::Status;
+use wire::v1::{self, streams_client::StreamsClient, vault_client::VaultClient};
+
+pub use refusal::{is_definite, refusal};
+
+/// Clients of both. Cheap to clone; connections are made when first needed and again when lost.
+#[derive(Clone)]
+pub struct Upstream {
+    streams: StreamsClient<InternalChannel>,
+    vault: VaultClient<InternalChannel>,
+}
+
+/// How long one request of ours may take behind the gateway in all, over however many calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget(Instant);
+
+impl Budget {
+    /// Starts now.
+    pub fn of(limit: Duration) -> Self {
+        Self(Instant::now() + limit)
+    }
+
+    /// What is left of it, in ms; never 0, so that the callee answers rather than us.
+    fn left_ms(self) -> u64 {
+        let left = self.0.saturating_duration_since(Instant::now()).as_millis();
+        u64::try_from(left).unwrap_or(u64::MAX).max(1)
+    }
+}
+
+macro_rules! calls {
+    ($client:ident: $($(#[$doc:meta])* $name:ident($request:ident) -> $answer:ident;)+) => {
+        impl Upstream {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                /// What the callee refuses with, or UNAVAILABLE, DEADLINE_EXCEEDED and the like when it can't be reached.
+                pub async fn $name(&self, message: v1::$request, budget: Budget) -> Result<v1::$answer, Status> {
+                    let request = grpc::deadline(budget.left_ms(), message);
+                    Ok(self.$client.clone().$name(request).await?.into_inner())
+                }
+            )+
+        }
+    };
+}
+
+calls! { streams:
+    /// Stores a stream under the id that we made.
+    create_stream(CreateStreamRequest) -> Stream;
+    /// One stream.
+    get_stream(StreamRef) -> Stream;
+    /// A tenant's streams, oldest first.
+    list_streams(ListStreamsRequest) -> ListStreamsResponse;
+    /// Changes what is given.
+    update_stream(UpdateStreamRequest) -> Stream;
+    /// Removes a stream and its destinations.
+    delete_stream(StreamRef) -> Empty;
+    /// Makes a new ingest key valid and the old one invalid.
+    set_ingest_key(SetIngestKeyRequest) -> Empty;
+    /// Stores a destination under the id that we made.
+    create_destination(CreateDestinationRequest) -> Destination;
+    /// One destination.
+    get_destination(DestinationRef) -> Destination;
+    /// A tenant's destinations, oldest first.
+    list_destinations(ListDestinationsRequest) -> ListDestinationsResponse;
+    /// Changes what is given.
+    update_destination(UpdateDestinationRequest) -> Destination;
+    /// Removes a destination.
+    delete_destination(DestinationRef) -> Empty;
+    /// Tries the connection without sending media.
+    test_destination(DestinationRef) -> TestDestinationResponse;
+    /// Wants the stream to run.
+    start(StartRequest) -> StartResponse;
+    /// Wants the stream not to run.
+    stop(StreamRef) -> StopResponse;
+    /// State of a stream and its destinations.
+    get_status(StreamRef) -> StatusResponse;
+    /// Health of a stream and its destinations.
+    get_health(StreamRef) -> HealthResponse;
+    /// Counters of a stream and its destinations.
+    get_metrics(StreamRef) -> MetricsResponse;
+    /// Brings a destination into the simulcast.
+    attach_destination(AttachRequest) -> Destination;
+    /// Takes a destination out of the simulcast.
+    detach_destination(AttachRequest) -> Empty;
+    /// Claims an idempotency key.
+    begin_idempotent(BeginIdempotentRequest) -> BeginIdempotentResponse;
+    /// Stores the answer under an idempotency key, or gives the key back.
+    finish_idempotent(FinishIdempotentRequest) -> Empty;
+}
+
+calls! { vault:
+    /// Stores or replaces a destination's stream key.
+    put_stream_key(PutStreamKeyRequest) -> VaultEmpty;
+    /// Removes every secret of a destination or a stream.
+    delete_secrets(DeleteSecretsRequest) -> VaultEmpty;
+    /// Makes a new ingest key.
+    create_ingest_key(IngestKeyRequest) -> IngestKey;
+    /// Shows the ingest key.
+    reveal_ingest_key(IngestKeyRequest) -> IngestKey;
+}
+
+impl Upstream {
+    /// Clients of the services at these `http://host:port` URLs.
+    ///
+    /// # Errors
+    /// A URL is not one.
+    pub fn new(orchestrator: &str, credentials: &str, token: &SecretString) -> Result<Self, InvalidUrl> {
+        Ok(Self {
+            streams: StreamsClient::new(grpc::internal_channel(orchestrator, token)?),
+            vault: VaultClient::new(grpc::internal_channel(credentials, token)?),
+        })
+    }
+
+    /// Whether the orchestrator answers at all.
+    pub async fn answers(&self, budget: Budget) -> bool {
+        let nobody =
+            v1::ListStreamsRequest { tenant_id: "gateway-probe".to_owned(), limit: 1, after_id: String::new() };
+        self.list_streams(nobody, budget).await.is_ok()
+    }
+}
+
+/// A stream of a tenant, as the orchestrator wants it named.
+pub fn stream_ref(tenant: &TenantId, stream: domain::ids::StreamId) -> v1::StreamRef {
+    v1::StreamRef { tenant_id: tenant.0.clone(), stream_id: stream.to_string() }
+}
+
+/// A destination of a tenant, as the orchestrator wants it named.
+pub fn destination_ref(tenant: &TenantId, destination: domain::ids::DestinationId) -> v1::DestinationRef {
+    v1::DestinationRef { tenant_id: tenant.0.clone(), destination_id: destination.to_string() }
+}

@@ -1,0 +1,145 @@
+//! Turns a gRPC refusal into an answer for the public. What is not clearly meant for people is replaced.
+
+use axum::http::StatusCode;
+use service_kit::grpc::{error_code, error_field};
+use tonic::{Code, Status};
+
+use crate::{
+    codes,
+    error::{ApiError, FieldError, NotFound},
+    fields::INVALID,
+};
+
+/// What `status` means to the caller; `missing` says what a bare NOT_FOUND is about.
+pub fn refusal(status: &Status, missing: NotFound) -> ApiError {
+    match status.code() {
+        Code::NotFound => ApiError::not_found(match error_code(status) {
+            Some(codes::STREAM_NOT_FOUND) => NotFound::Stream,
+            Some(codes::DESTINATION_NOT_FOUND) => NotFound::Destination,
+            _ => missing,
+        }),
+        Code::InvalidArgument | Code::OutOfRange => invalid(status),
+        Code::FailedPrecondition | Code::AlreadyExists => {
+            explained(status, StatusCode::CONFLICT, codes::CONFLICT, "The stream's state does not allow this now.")
+        }
+        Code::ResourceExhausted => exhausted(status),
+        _ if is_outage(status.code()) => {
+            tracing::warn!(code = ?status.code(), message = status.message(), "upstream unavailable");
+            ApiError::unavailable()
+        }
+        _ => {
+            tracing::error!(code = ?status.code(), message = status.message(), "upstream failed");
+            ApiError::internal()
+        }
+    }
+}
+
+/// Whether a refused call has certainly changed nothing. Otherwise the callee may have acted, and its answer was lost.
+pub fn is_definite(status: &Status) -> bool {
+    !is_outage(status.code()) && !matches!(status.code(), Code::Unknown | Code::Internal | Code::DataLoss)
+}
+
+/// A deadline of ours that passed arrives as CANCELLED or DEADLINE_EXCEEDED, depending on who noticed first.
+fn is_outage(code: Code) -> bool {
+    matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted)
+}
+
+/// A field's code is the callee's; the answer's own code stays the one clients already handle.
+fn invalid(status: &Status) -> ApiError {
+    let Some(field) = error_field(status).filter(|field| is_plain(field)) else {
+        let message = "The request is not valid.";
+        return explained(status, StatusCode::UNPROCESSABLE_ENTITY, codes::VALIDATION_FAILED, message);
+    };
+    let code = error_code(status).filter(|code| is_plain(code)).unwrap_or(INVALID);
+    let message = cut(status.message());
+    ApiError::validation(vec![FieldError { field: field.to_owned(), code: code.to_owned(), message }])
+}
+
+/// Quotas need a person (409); capacity comes back by itself (503); anything else is asked too fast (429).
+fn exhausted(status: &Status) -> ApiError {
+    let code = error_code(status).unwrap_or_default();
+    if code.starts_with("no_capacity") {
+        let message = "Every encoder is busy just now. Try again shortly.";
+        explained(status, StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, message).with_retry_after(5)
+    } else if code.contains("quota") || code.contains("limit_reached") || code.starts_with("too_many") {
+        explained(status, StatusCode::CONFLICT, codes::CONFLICT, "A limit of the account is reached.")
+    } else {
+        let message = "Too many requests. Wait as long as Retry-After says.";
+        explained(status, StatusCode::TOO_MANY_REQUESTS, codes::RATE_LIMITED, message).with_retry_after(1)
+    }
+}
+
+/// The callee's code and sentence if it gave a stable code, ours otherwise: without a code the text may be anything.
+fn explained(status: &Status, http: StatusCode, code: &'static str, message: &'static str) -> ApiError {
+    match error_code(status).filter(|code| is_plain(code)) {
+        Some(theirs) if !status.message().is_empty() => ApiError::new(http, theirs.to_owned(), cut(status.message())),
+        Some(theirs) => ApiError::new(http, theirs.to_owned(), message),
+        None => ApiError::new(http, code, message),
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.".contains(&b))
+}
+
+fn cut(message: &str) -> String {
+    const MAX_CHARS: usize = 500;
+    message.chars().take(MAX_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use service_kit::grpc::status;
+
+    use super::*;
+
+    fn check(given: &Status, http: u16, code: &str, message: &str) {
+        let error = refusal(given, NotFound::Stream);
+        let body = error.body("r").error;
+        assert_eq!((error.status().as_u16(), body.code.as_str()), (http, code), "{given:?}");
+        assert!(body.message.contains(message), "{}", body.message);
+    }
+
+    #[test]
+    fn codes_become_statuses() {
+        check(&Status::not_found("row 7 of streams"), 404, "stream_not_found", "no such stream");
+        check(
+            &status(Code::NotFound, "destination_not_found", None, "x"),
+            404,
+            "destination_not_found",
+            "no such dest",
+        );
+        check(
+            &status(Code::FailedPrecondition, "no_destinations", None, "Add one."),
+            409,
+            "no_destinations",
+            "Add one.",
+        );
+        check(&Status::failed_precondition("pq: deadlock"), 409, "conflict", "state");
+        check(
+            &status(Code::InvalidArgument, "invalid", Some("settings.bitrate"), "too high"),
+            422,
+            "validation_failed",
+            "settings.bitrate: too high",
+        );
+        check(&Status::invalid_argument("bad uuid at db.internal"), 422, "validation_failed", "not valid");
+        check(&status(Code::ResourceExhausted, "no_capacity", None, ""), 503, "no_capacity", "busy");
+        check(
+            &status(Code::ResourceExhausted, "quota_exceeded", None, "At most 50."),
+            409,
+            "quota_exceeded",
+            "At most 50.",
+        );
+        check(&Status::resource_exhausted("x"), 429, "rate_limited", "Too many");
+        for outage in [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled, Code::Aborted] {
+            check(&Status::new(outage, "tcp connect error 10.0.0.7:5432"), 503, "unavailable", "can't answer");
+        }
+        for fault in [Code::Internal, Code::Unknown, Code::Unauthenticated, Code::PermissionDenied, Code::Unimplemented]
+        {
+            check(&Status::new(fault, "SELECT * FROM secrets"), 500, "internal", "on our side");
+        }
+        check(&status(Code::FailedPrecondition, "No Such\u{7f}", None, "SQL"), 409, "conflict", "state");
+    }
+}
