@@ -83,62 +83,57 @@ impl CommandPuller {
     /// Returns once something was taken.
     async fn fill(&mut self, max: usize) {
         while self.taken.is_empty() || self.rest.is_some() {
-            if self.reconnects.has_changed().unwrap_or(false) {
-                self.reset();
-            }
             if let Some(rest) = &mut self.rest {
-                match rest.next().await {
-                    Some(Ok(raw)) => self.taken.push_back(raw),
+                let bound = self.bus.inner.options.request_timeout;
+                match timeout(bound, rest.next()).await {
+                    Ok(Some(Ok(raw))) => self.taken.push_back(raw),
                     _ => self.rest = None,
                 }
             } else if self.waiting.is_some() {
                 self.wait(max).await;
             } else if let Err(error) = self.ask().await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "no commands now");
-                self.consumer = None;
-                self.failures = self.failures.saturating_add(1);
-                tokio::time::sleep(backoff(self.failures, self.bus.inner.options.max_backoff)).await;
+                self.fail(&error).await;
             }
         }
-    }
-
-    /// A new connection may lead to a server without our queue.
-    fn reset(&mut self) {
-        self.reconnects.mark_unchanged();
-        self.consumer = None;
-        self.waiting = None;
-        self.rest = None;
     }
 
     async fn wait(&mut self, max: usize) {
         let Some(waiting) = &mut self.waiting else { return };
+        // Biased: what had arrived before the connection was lost is still good.
         let item = tokio::select! {
+            biased;
             item = waiting.next() => item,
-            _ = self.reconnects.changed() => { self.reconnects.mark_changed(); return; }
+            // A new connection may lead to a server without our queue, and without our request in any case.
+            _ = self.reconnects.changed() => {
+                self.consumer = None;
+                None
+            }
         };
+        self.waiting = None;
         match item {
             Some(Ok(raw)) => {
                 self.taken.push_back(raw);
                 self.failures = 0;
-                self.waiting = None;
                 self.ask_for_rest(max - 1).await;
             }
+            Some(Err(error)) => self.fail(&failed(error)).await,
             // The request has expired: nothing came, ask again.
-            None => self.waiting = None,
-            Some(Err(error)) => {
-                tracing::debug!(%error, "the command queue is opened again");
-                self.waiting = None;
-                self.consumer = None;
-                self.failures = self.failures.saturating_add(1);
-                tokio::time::sleep(backoff(self.failures, self.bus.inner.options.max_backoff)).await;
-            }
+            None => {}
         }
+    }
+
+    async fn fail(&mut self, error: &Error) {
+        tracing::debug!(error = error as &dyn std::error::Error, "the command queue is opened again");
+        self.consumer = None;
+        self.failures = self.failures.saturating_add(1);
+        tokio::time::sleep(backoff(self.failures, self.bus.inner.options.max_backoff)).await;
     }
 
     /// Leaves a request for one message at the server.
     async fn ask(&mut self) -> Result<(), Error> {
         self.bus.ready_at_last().await;
         if self.consumer.is_none() {
+            self.reconnects.mark_unchanged();
             self.consumer = Some(self.open().await?);
         }
         let Some(consumer) = &self.consumer else { return Ok(()) };
@@ -153,7 +148,8 @@ impl CommandPuller {
     /// Asks for what else is there right now; that it fails only means that there is less.
     async fn ask_for_rest(&mut self, max: usize) {
         if let (Some(consumer), 1..) = (&self.consumer, max) {
-            let asked = consumer.fetch().max_messages(max).expires(self.bus.inner.options.connect_wait).messages();
+            // Without an expiry: with one, the server would wait for it.
+            let asked = consumer.fetch().max_messages(max).messages();
             self.rest = timeout(self.bus.inner.options.request_timeout, asked).await.ok().and_then(Result::ok);
         }
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{
-    consumer::{AckPolicy, DeliverPolicy, pull},
+    consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
     stream::{Info, Stream},
 };
 use futures::StreamExt;
@@ -56,13 +56,15 @@ pub(crate) struct Feed {
     reconnects: watch::Receiver<u64>,
     position: Option<Position>,
     open: Option<pull::Stream>,
+    /// There was a new connection since the consumer was opened.
+    stale: bool,
     failures: u32,
 }
 
 impl Feed {
     pub fn new(bus: Bus, spec: Spec) -> Self {
         let reconnects = bus.on_reconnect();
-        Self { bus, spec, reconnects, position: None, open: None, failures: 0 }
+        Self { bus, spec, reconnects, position: None, open: None, stale: false, failures: 0 }
     }
 
     /// Opens the consumer if that is possible now, so that a feed of new messages starts here and not at the first
@@ -79,11 +81,16 @@ impl Feed {
     /// The next message, however long that takes. Cancel safe.
     pub async fn next(&mut self) -> Letter {
         loop {
+            if self.stale {
+                self.revive().await;
+            }
             let Some(open) = &mut self.open else {
                 self.reopen_with_backoff().await;
                 continue;
             };
+            // Biased: what had arrived before the connection was lost is still good.
             tokio::select! {
+                biased;
                 item = open.next() => match item {
                     Some(Ok(raw)) => {
                         self.failures = 0;
@@ -96,8 +103,7 @@ impl Feed {
                     }
                     None => self.open = None,
                 },
-                // A new connection may lead to a server without our consumer.
-                _ = self.reconnects.changed() => self.open = None,
+                _ = self.reconnects.changed() => self.stale = true,
             }
         }
     }
@@ -106,6 +112,21 @@ impl Feed {
         if let Some(position) = &mut self.position {
             position.sequence = sequence;
         }
+    }
+
+    /// A new connection may lead to a server without our consumer. A feed is opened again where it was. A queue's consumer
+    /// is only made sure of: messages may be on their way to us, and dropped they would not come again before the ack wait.
+    async fn revive(&mut self) {
+        match &self.spec.kind {
+            Kind::Feed(_) => self.open = None,
+            Kind::Queue { .. } if self.open.is_some() => {
+                if self.consumer().await.is_err() {
+                    self.open = None;
+                }
+            }
+            Kind::Queue { .. } => {}
+        }
+        self.stale = false;
     }
 
     async fn reopen_with_backoff(&mut self) {
@@ -121,14 +142,10 @@ impl Feed {
 
     async fn reopen(&mut self) -> Result<(), Error> {
         self.reconnects.mark_unchanged();
-        let stream = open_stream(&self.bus, self.spec.stream).await?;
-        let info = stream.cached_info();
-        let config = self.config(info);
-        let failed = |source: Source| Error::Consumer { stream: self.spec.stream, source };
-        let bound = self.bus.inner.options.request_timeout;
-        let created = timeout(bound, stream.create_consumer(config)).await.map_err(|_| Error::Timeout(bound))?;
-        let consumer = created.map_err(|error| failed(Box::new(error)))?;
+        self.stale = false;
+        let (consumer, position) = self.consumer().await?;
         let options = &self.bus.inner.options;
+        let bound = options.request_timeout;
         let messages = consumer
             .stream()
             .max_messages_per_batch(options.batch)
@@ -136,10 +153,24 @@ impl Feed {
             .heartbeat(options.heartbeat.min(options.pull_expires / 2))
             .messages();
         let messages = timeout(bound, messages).await.map_err(|_| Error::Timeout(bound))?;
-        self.open = Some(messages.map_err(|error| failed(Box::new(error)))?);
-        self.position = Some(self.settled(info));
+        self.open = Some(messages.map_err(|error| self.failed(Box::new(error)))?);
+        self.position = Some(position);
         meters::consumer_opened(self.spec.stream);
         Ok(())
+    }
+
+    /// Creates the consumer, or finds it if it is a queue's and there.
+    async fn consumer(&self) -> Result<(Consumer<pull::Config>, Position), Error> {
+        let stream = open_stream(&self.bus, self.spec.stream).await?;
+        let position = self.settled(stream.cached_info());
+        let bound = self.bus.inner.options.request_timeout;
+        let created = timeout(bound, stream.create_consumer(self.config(position))).await;
+        let consumer = created.map_err(|_| Error::Timeout(bound))?.map_err(|error| self.failed(Box::new(error)))?;
+        Ok((consumer, position))
+    }
+
+    fn failed(&self, source: Source) -> Error {
+        Error::Consumer { stream: self.spec.stream, source }
     }
 
     /// Where the feed stands once it is open.
@@ -157,13 +188,13 @@ impl Feed {
         }
     }
 
-    fn config(&self, info: &Info) -> pull::Config {
+    fn config(&self, position: Position) -> pull::Config {
         let options = &self.bus.inner.options;
         match &self.spec.kind {
             Kind::Queue { name, ack_wait } => queue_config(name, &self.spec.filter, *ack_wait),
             Kind::Feed(_) => pull::Config {
                 filter_subject: self.spec.filter.clone(),
-                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.settled(info).sequence + 1 },
+                deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: position.sequence + 1 },
                 ack_policy: AckPolicy::None,
                 inactive_threshold: options.inactive,
                 memory_storage: true,

@@ -12,7 +12,10 @@ struct Headers<'a>(&'a mut HeaderMap);
 
 impl Injector for Headers<'_> {
     fn set(&mut self, key: &str, value: String) {
-        self.0.insert(key, value);
+        // The propagator also writes an empty `tracestate`.
+        if !value.is_empty() {
+            self.0.insert(key, value);
+        }
     }
 }
 
