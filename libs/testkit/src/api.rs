@@ -130,8 +130,8 @@ impl Api {
         let data = self.post("/api/streams", &json!({"title": title})).await?.data()?;
         Ok(NewStream {
             id: text(&data, "id")?,
-            ingest_url: text(&data, "ingest_url")?,
-            stream_key: text(&data, "stream_key")?,
+            ingest_url: text(&data["ingest"], "url")?,
+            stream_key: text(&data["ingest"], "key")?,
         })
     }
 

@@ -48,8 +48,8 @@ pub struct Options {
     pub port_base: Option<u16>,
     /// Postgres waits for the disk on commit. Tests don't need that.
     pub durable: bool,
-    /// Sessions that one worker takes at once.
-    pub worker_capacity: usize,
+    /// Sessions that one worker takes at once; the worker decides by its cores when not set.
+    pub worker_capacity: Option<usize>,
     /// How long a service may take to drain on SIGTERM.
     pub grace: Duration,
     /// `json` or `human`.
@@ -74,7 +74,7 @@ impl Default for Options {
             credentials: 1,
             port_base: None,
             durable: false,
-            worker_capacity: 32,
+            worker_capacity: None,
             grace: Duration::from_secs(10),
             log_format: "json".to_owned(),
             log_filter: "info".to_owned(),

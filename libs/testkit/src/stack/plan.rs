@@ -35,7 +35,7 @@ pub(super) struct Plan {
     pub(super) log_format: String,
     pub(super) log_filter: String,
     pub(super) grace: Duration,
-    pub(super) worker_capacity: usize,
+    pub(super) worker_capacity: Option<usize>,
     pub(super) ffmpeg: PathBuf,
 }
 

@@ -113,6 +113,8 @@ fn orchestrator(plan: &Plan, secrets: &Secrets) -> Env {
         ("REDIS_URL", plan.redis.clone()),
         ("DATABASE_URL", plan.postgres.clone()),
         ("RELAY_TICKET_KEY", secrets.ticket_key.clone()),
+        ("PUBLIC_INGEST_URL", plan.rtmp_ingest.clone()),
+        ("ALLOW_PRIVATE_DESTINATIONS", "true".to_owned()),
     ]
 }
 
@@ -135,12 +137,13 @@ fn relay(instance: &Instance, plan: &Plan, secrets: &Secrets) -> Env {
 }
 
 fn worker(instance: &Instance, plan: &Plan) -> Env {
-    vec![
+    let mut env = vec![
         ("NATS_URL", plan.nats.clone()),
         ("REDIS_URL", plan.redis.clone()),
         ("WORKER_ID", format!("w-{}", instance.number)),
-        ("WORKER_CAPACITY", plan.worker_capacity.to_string()),
         ("FFMPEG_PATH", plan.ffmpeg.display().to_string()),
         ("ALLOW_PRIVATE_DESTINATIONS", "true".to_owned()),
-    ]
+    ];
+    env.extend(plan.worker_capacity.map(|sessions| ("WORKER_CAPACITY", sessions.to_string())));
+    env
 }
