@@ -57,7 +57,7 @@ async fn demo_table(api: &Api, demo: &Demo) -> String {
 /// Prints the addresses of the stack in `dir`.
 pub fn announce(dir: &Path) -> anyhow::Result<()> {
     let Some(file) = StackFile::read(dir)? else { return Ok(()) };
-    println!("\n  API        {}   (pages: {}/docs)", file.gateway, file.gateway);
+    println!("\n  API        {}   (pages: {}/api/docs)", file.gateway, file.gateway);
     println!("  publish to {}/KEY", file.rtmp_ingest);
     println!("  logs       {}", dir.join("logs").display());
     println!("  stack file {}", dir.join("stack.json").display());
