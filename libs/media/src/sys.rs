@@ -181,6 +181,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "spawning is what is tested")]
     fn a_child_dies_with_the_thread_that_spawned_it() {
         let spawned = std::thread::spawn(|| {
             let mut command = Command::new("sleep");

@@ -3,7 +3,7 @@
 use std::{fmt, io, time::Duration};
 
 use super::{gate::Shut, stall::Stall};
-use crate::rtmp::{chunk, tls::TlsError};
+use crate::rtmp::{amf, chunk::ChunkError, handshake::HandshakeError, tls::TlsError};
 
 /// The steps of a connection, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +52,8 @@ pub enum Error {
     #[error("no TLS session")]
     Tls(#[from] TlsError),
     /// What answered is no RTMP server.
-    #[error("not an RTMP handshake")]
-    Handshake,
+    #[error("not an RTMP server")]
+    Handshake(#[source] HandshakeError),
     /// The server said no.
     #[error("refused: {code} {description}")]
     Refused {
@@ -85,8 +85,11 @@ pub enum Error {
     #[error("fenced")]
     Fenced(#[source] Shut),
     /// The peer does not speak RTMP as specified.
-    #[error("protocol violation")]
-    Protocol(#[source] chunk::Error),
+    #[error("broken chunk stream")]
+    Chunk(#[from] ChunkError),
+    /// A command of the peer cannot be read.
+    #[error("broken command")]
+    Command(#[from] amf::DecodeError),
     /// A tag too big for RTMP.
     #[error("a tag of {0} bytes")]
     TagTooBig(usize),

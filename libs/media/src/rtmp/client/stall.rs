@@ -25,11 +25,11 @@ pub(crate) struct StallLimits {
     pub(crate) ack_window: u64,
 }
 
-/// Bytes that must have been acknowledged against a standing window edge. Windows are advertised in steps of up to
-/// 2^14 bytes and a receiver may round them, so less says nothing.
-const EDGE_BYTES: u64 = 32 << 10;
-/// RTMP confirmations that make a habit.
-const HABIT: u32 = 3;
+/// Bytes that must have been acknowledged against a standing window edge. A slow reader's window opens in steps of a
+/// segment, which on a loopback interface is 64 KiB, or by half its buffer. At 300 kbit/s this takes less than 4 s.
+const EDGE_BYTES: u64 = 128 << 10;
+/// RTMP confirmations that make a habit, if they came at least every second time they should have.
+const HABIT: u64 = 2;
 /// A longer gap between two looks means that this process was paused or starved: then everything is judged anew.
 const PAUSED: Duration = Duration::from_millis(1_500);
 
@@ -93,20 +93,19 @@ pub(crate) struct StallDetector {
     edge: Option<Mark>,
     acked_at_edge: u64,
     confirmed: Mark,
-    habit: u32,
+    confirmations: u64,
 }
 
 impl StallDetector {
     pub(crate) fn new(limits: StallLimits, now: Instant) -> Self {
         let zero = Mark { value: 0, at: now };
-        Self { limits, looked: now, acked: zero, edge: None, acked_at_edge: 0, confirmed: zero, habit: 0 }
+        Self { limits, looked: now, acked: zero, edge: None, acked_at_edge: 0, confirmed: zero, confirmations: 0 }
     }
 
     /// The peer sent an Acknowledgement while `written` bytes were written. What it says is not used: servers count
     /// with or without the handshake, and some count from their last one.
     pub(crate) fn confirmed(&mut self, written: u64, now: Instant) {
-        let obeys = written.saturating_sub(self.confirmed.value) <= self.limits.ack_window * 2;
-        self.habit = if obeys { (self.habit + 1).min(HABIT) } else { 0 };
+        self.confirmations += 1;
         self.confirmed = Mark { value: written, at: now };
     }
 
@@ -135,7 +134,9 @@ impl StallDetector {
         }
         let confirmed = stall(Sign::NothingConfirmed, self.confirmed.at);
         let owed = sample.acked.saturating_sub(self.confirmed.value) > self.limits.ack_window * 2;
-        (self.habit == HABIT && owed && confirmed.quiet >= self.limits.ack_quiet).then_some(confirmed)
+        let habit = self.confirmations >= HABIT
+            && self.confirmed.value <= self.confirmations.saturating_mul(self.limits.ack_window * 2);
+        (habit && owed && confirmed.quiet >= self.limits.ack_quiet).then_some(confirmed)
     }
 
     fn restart(&mut self, now: Instant) {

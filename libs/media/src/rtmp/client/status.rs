@@ -1,17 +1,7 @@
 //! What an `onStatus` or `_error` of a server means. Pure.
 
-use super::error::Error;
-
-/// A server's status, already without secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Status {
-    /// `status`, `warning` or `error`.
-    pub(crate) level: String,
-    /// `NetStream.Publish.Start`, …
-    pub(crate) code: String,
-    /// Free text.
-    pub(crate) description: String,
-}
+use super::{error::Error, redact::redact};
+use crate::rtmp::message::Status;
 
 /// Words of servers that mean "somebody else publishes there".
 const BUSY: [&str; 8] =
@@ -34,26 +24,28 @@ const DENIED: [&str; 14] = [
     "no such",
 ];
 
-impl Status {
-    /// Whether the server reports a failure. Some servers set only the code, some only the level.
-    pub(crate) fn is_error(&self) -> bool {
-        let failed = [".BadName", ".Failed", ".Rejected", ".Denied", ".InvalidApp", ".InvalidArg", ".StreamNotFound"];
-        self.level.eq_ignore_ascii_case("error") || failed.iter().any(|end| self.code.ends_with(end))
-    }
+/// The ends of codes that report a failure.
+const FAILED: [&str; 7] =
+    [".BadName", ".Failed", ".Rejected", ".Denied", ".InvalidApp", ".InvalidArg", ".StreamNotFound"];
 
-    /// The failure this status stands for.
-    ///
-    /// `BadName` is both "already published" (the specification, nginx-rtmp) and "bad key" (many others): the words
-    /// decide, and without words the specification does.
-    pub(crate) fn into_error(self) -> Error {
-        let said = self.description.to_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        let bad_name = self.code.ends_with(".BadName");
-        if (says(&BUSY) && !says(&DENIED)) || (bad_name && !says(&DENIED)) || self.code.ends_with(".Conflict") {
-            Error::Conflict { description: self.description }
-        } else {
-            Error::Refused { code: self.code, description: self.description }
-        }
+/// Whether the server reports a failure. Some servers set only the code, some only the level.
+pub(crate) fn is_error(status: &Status) -> bool {
+    status.level.eq_ignore_ascii_case("error") || FAILED.iter().any(|end| status.code.ends_with(end))
+}
+
+/// The failure a status stands for, without pieces of `secret`.
+///
+/// `BadName` is both "already published" (the specification, nginx-rtmp) and "bad key" (many others): the words
+/// decide, and without words the specification does.
+pub(crate) fn into_error(status: &Status, secret: &str) -> Error {
+    let said = status.description.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let busy = says(&BUSY) || status.code.ends_with(".BadName");
+    let (code, description) = (redact(&status.code, secret), redact(&status.description, secret));
+    if (busy && !says(&DENIED)) || status.code.ends_with(".Conflict") {
+        Error::Conflict { description }
+    } else {
+        Error::Refused { code, description }
     }
 }
 
@@ -63,7 +55,7 @@ mod tests {
 
     fn check(level: &str, code: &str, description: &str, expected: &str) {
         let status = Status { level: level.into(), code: code.into(), description: description.into() };
-        let seen = match (status.is_error(), status.into_error()) {
+        let seen = match (is_error(&status), into_error(&status, "secret")) {
             (false, _) => "fine",
             (true, Error::Conflict { .. }) => "conflict",
             (true, Error::Refused { .. }) => "refused",
