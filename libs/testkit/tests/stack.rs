@@ -1,5 +1,7 @@
 //! The stack's own behaviour, with stand-ins for the services: small scripts that answer health checks.
 
+#![allow(clippy::unwrap_used, reason = "test helpers")]
+
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use testkit::{
