@@ -140,7 +140,7 @@ impl CommandPuller {
         // No heartbeat here: async-nats 0.51 forgets to wake a batch after one. A reconnect wakes us instead.
         let asked = consumer.batch().max_messages(1).expires(self.bus.inner.options.pull_expires).messages();
         let bound = self.bus.inner.options.request_timeout;
-        let waiting = timeout(bound, asked).await.map_err(|_| Error::Timeout(bound))?;
+        let waiting = timeout(bound, Box::pin(asked)).await.map_err(|_| Error::Timeout(bound))?;
         self.waiting = Some(waiting.map_err(|error| failed(Box::new(error)))?);
         Ok(())
     }
@@ -150,7 +150,8 @@ impl CommandPuller {
         if let (Some(consumer), 1..) = (&self.consumer, max) {
             // Without an expiry: with one, the server would wait for it.
             let asked = consumer.fetch().max_messages(max).messages();
-            self.rest = timeout(self.bus.inner.options.request_timeout, asked).await.ok().and_then(Result::ok);
+            self.rest =
+                timeout(self.bus.inner.options.request_timeout, Box::pin(asked)).await.ok().and_then(Result::ok);
         }
     }
 
@@ -158,7 +159,8 @@ impl CommandPuller {
         let stream = open_stream(&self.bus, streams::COMMANDS).await?;
         let config = queue_config(QUEUE, subjects::COMMANDS, self.bus.inner.options.command_ack_wait);
         let bound = self.bus.inner.options.request_timeout;
-        let created = timeout(bound, stream.create_consumer(config)).await.map_err(|_| Error::Timeout(bound))?;
+        let created =
+            timeout(bound, Box::pin(stream.create_consumer(config))).await.map_err(|_| Error::Timeout(bound))?;
         meters::consumer_opened(streams::COMMANDS);
         created.map_err(|error| failed(Box::new(error)))
     }

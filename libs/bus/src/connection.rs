@@ -11,7 +11,15 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, Event as ClientEvent, connection::State, jetstream};
+use async_nats::{
+    Client, ConnectOptions, Event as ClientEvent,
+    connection::State,
+    jetstream::{
+        self,
+        context::{CreateStreamError, CreateStreamErrorKind},
+        stream::Config,
+    },
+};
 use tokio::{
     sync::{Mutex, watch},
     time::timeout,
@@ -156,18 +164,56 @@ impl Bus {
         if replicas == 0 || self.ensured() > seen {
             return Ok(());
         }
+        let mut outcome = Ok(());
         for (stream, config) in streams::all(replicas) {
-            let set_up = self.inner.jetstream.create_or_update_stream(config);
-            match timeout(self.inner.options.request_timeout, set_up).await {
-                Err(_) => return Err(Error::Timeout(self.inner.options.request_timeout)),
-                Ok(Err(error)) => return Err(Error::Stream { stream, source: Box::new(error) }),
-                Ok(Ok(_)) => {}
-            }
+            // One that fails must not keep the others from working.
+            outcome = outcome.and(self.ensure_one(stream, config).await);
         }
+        outcome?;
         self.inner.ensured.fetch_add(1, Ordering::Release);
         meters::streams_ensured();
         Ok(())
     }
+
+    /// After a failed operation: sets the streams up, unless that is going on already. Returns after `connect_wait` at
+    /// the latest; it goes on in the background. `seen` as in [`Self::ensure_since`].
+    pub(crate) async fn heal(&self, seen: u64) {
+        if self.inner.ensuring.try_lock().is_err() || !self.connected() {
+            return;
+        }
+        let bus = self.clone();
+        let healing = tokio::spawn(async move {
+            if let Err(error) = bus.ensure_since(seen).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "streams are not set up");
+            }
+        });
+        let _ = timeout(self.inner.options.connect_wait, healing).await;
+    }
+
+    async fn ensure_one(&self, stream: &'static str, config: Config) -> Result<(), Error> {
+        let jetstream = &self.inner.jetstream;
+        let bound = self.inner.options.request_timeout;
+        let set_up = async {
+            match jetstream.create_or_update_stream(config.clone()).await {
+                Err(error) if lost_its_files(&error) => {
+                    tracing::error!(stream, "the files of a JetStream stream are gone, it is made anew");
+                    // If that fails, creating fails too and says why.
+                    let _ = jetstream.delete_stream(stream).await;
+                    jetstream.create_stream(config).await.map(|_| ())
+                }
+                set_up => set_up.map(|_| ()),
+            }
+        };
+        // Boxed: the client's futures hold several configurations of a kilobyte each.
+        let outcome = timeout(bound, Box::pin(set_up)).await.map_err(|_| Error::Timeout(bound))?;
+        outcome.map_err(|error| Error::Stream { stream, source: Box::new(error) })
+    }
+}
+
+/// Whether the server still knows the stream, but has no directory for it any more: it would store nothing in it ever again
+/// ("critical write error"), and answer no publish.
+fn lost_its_files(error: &CreateStreamError) -> bool {
+    matches!(error.kind(), CreateStreamErrorKind::JetStream(cause) if cause.to_string().contains("no such file"))
 }
 
 fn client_options(name: &str, options: &Options, wire: watch::Sender<Wire>) -> ConnectOptions {

@@ -152,7 +152,7 @@ impl Feed {
             .expires(options.pull_expires)
             .heartbeat(options.heartbeat.min(options.pull_expires / 2))
             .messages();
-        let messages = timeout(bound, messages).await.map_err(|_| Error::Timeout(bound))?;
+        let messages = timeout(bound, Box::pin(messages)).await.map_err(|_| Error::Timeout(bound))?;
         self.open = Some(messages.map_err(|error| self.failed(Box::new(error)))?);
         self.position = Some(position);
         meters::consumer_opened(self.spec.stream);
@@ -164,7 +164,7 @@ impl Feed {
         let stream = open_stream(&self.bus, self.spec.stream).await?;
         let position = self.settled(stream.cached_info());
         let bound = self.bus.inner.options.request_timeout;
-        let created = timeout(bound, stream.create_consumer(self.config(position))).await;
+        let created = timeout(bound, Box::pin(stream.create_consumer(self.config(position)))).await;
         let consumer = created.map_err(|_| Error::Timeout(bound))?.map_err(|error| self.failed(Box::new(error)))?;
         Ok((consumer, position))
     }
@@ -230,7 +230,8 @@ pub(crate) async fn open_stream(bus: &Bus, name: &'static str) -> Result<Stream,
     let seen = bus.ensured();
     let bound = bus.inner.options.request_timeout;
     let get = || async {
-        let got = timeout(bound, bus.inner.jetstream.get_stream(name)).await.map_err(|_| Error::Timeout(bound))?;
+        let got =
+            timeout(bound, Box::pin(bus.inner.jetstream.get_stream(name))).await.map_err(|_| Error::Timeout(bound))?;
         got.map_err(|error| Error::Stream { stream: name, source: Box::new(error) })
     };
     match get().await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The bounds. The defaults are what the services run with; tests shorten some.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// A publish is stored within this time, or it is an error.
+    /// A publish is stored within this time, or it is an error (given back at most `connect_wait` later).
     pub publish_timeout: Duration,
     /// How long an operation waits for a connection before it says [`crate::Error::Disconnected`]. Long enough for a
     /// reconnect to a server that is there, short enough that a reconciler is not held up when none is.

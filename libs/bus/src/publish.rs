@@ -101,6 +101,7 @@ impl Bus {
     pub(crate) async fn store(&self, message: Outbound) -> Result<(), Error> {
         let stream = message.stream;
         let bound = self.inner.options.publish_timeout;
+        let seen = self.ensured();
         let outcome = timeout(bound, self.store_unbounded(&message)).await.unwrap_or(Err(Error::Timeout(bound)));
         let label = match &outcome {
             Ok(true) => "duplicate",
@@ -108,6 +109,10 @@ impl Bus {
             Err(_) => "failed",
         };
         meters::published(stream, label);
+        if outcome.is_err() {
+            // A stream that lost its files does not answer: the next try must find it made anew.
+            self.heal(seen).await;
+        }
         outcome.map(|_| ())
     }
 

@@ -1,4 +1,5 @@
 //! The bus against a real NATS server.
+#![allow(clippy::unwrap_used, reason = "clippy sees no test in a test's helper functions")]
 
 mod commands;
 mod dead_letters;

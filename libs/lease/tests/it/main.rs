@@ -1,4 +1,5 @@
 //! The leases and the directory against a real Redis.
+#![allow(clippy::unwrap_used, reason = "clippy sees no test in a test's helper functions")]
 
 mod directory;
 mod expiry;
