@@ -67,7 +67,7 @@ fn spawn(kind: Kind, args: &StackArgs, dir: &Path) -> anyhow::Result<Child> {
 
 async fn wait(child: &mut Child, dir: &Path) -> anyhow::Result<()> {
     let began = std::time::Instant::now();
-    while !(dir.join(file::NAME).exists() && Owner::of(dir).is_some_and(|owner| owner.pid == child.id())) {
+    while !(dir.join(file::NAME).exists() && Owner::of(dir).is_some_and(|owner| owner.supervisor.pid == child.id())) {
         if child.try_wait()?.is_some() {
             let log = std::fs::read_to_string(dir.join(LOG)).unwrap_or_default();
             bail!("the stack did not start:\n{}", log.trim());

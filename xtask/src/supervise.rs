@@ -57,25 +57,51 @@ pub struct StackArgs {
     pub release: bool,
 }
 
-/// Who owns the stack of a directory.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Owner {
+/// A process that can be told from a later one with the same pid.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Identity {
     /// Process id.
     pub pid: u32,
-    /// With the pid, the identity of the process.
-    pub start_time: u64,
+    /// In clock ticks since boot.
+    start_time: u64,
+}
+
+impl Identity {
+    fn of(pid: u32) -> Option<Self> {
+        proc::start_time(pid).map(|start_time| Self { pid, start_time })
+    }
+
+    /// Is it still there, and still that process?
+    pub fn alive(&self) -> bool {
+        proc::start_time(self.pid) == Some(self.start_time)
+    }
+}
+
+/// Who owns the stack of a directory, and what it has started.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Owner {
+    /// The supervisor.
+    #[serde(flatten)]
+    pub supervisor: Identity,
+    /// Services and servers, once they are ready.
+    pub children: Vec<Identity>,
 }
 
 impl Owner {
-    /// The living owner of the stack in `dir`.
-    pub fn of(dir: &Path) -> Option<Self> {
-        let owner: Self = serde_json::from_slice(&fs::read(dir.join(OWNER)).ok()?).ok()?;
-        owner.alive().then_some(owner)
+    /// What is written in `dir`, alive or not.
+    pub fn read(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(dir.join(OWNER)).ok()?).ok()
     }
 
-    /// Is it still that process?
-    pub fn alive(&self) -> bool {
-        proc::start_time(self.pid) == Some(self.start_time)
+    /// The living owner of the stack in `dir`.
+    pub fn of(dir: &Path) -> Option<Self> {
+        Self::read(dir).filter(|owner| owner.supervisor.alive())
+    }
+
+    fn write(dir: &Path, children: &[u32]) -> anyhow::Result<()> {
+        let supervisor = Identity::of(std::process::id()).context("no /proc")?;
+        let children = children.iter().filter_map(|pid| Identity::of(*pid)).collect();
+        file::write_atomically(&dir.join(OWNER), &serde_json::to_vec(&Self { supervisor, children })?)
     }
 }
 
@@ -147,6 +173,7 @@ async fn run(
         Kind::Up => None,
         Kind::Demo => Some(Demo::start(&stack).await?),
     };
+    Owner::write(dir, &stack.pids())?;
     stack.describe().write(dir)?;
     let report = report::Report::new(!detached, std::io::stdout().is_terminal());
     if !detached {
@@ -186,9 +213,7 @@ fn claim(dir: &Path) -> anyhow::Result<File> {
             fs::remove_file(&path)?;
         }
     }
-    let pid = std::process::id();
-    let owner = Owner { pid, start_time: proc::start_time(pid).unwrap_or_default() };
-    file::write_atomically(&dir.join(OWNER), &serde_json::to_vec(&owner)?)?;
+    Owner::write(dir, &[])?;
     Ok(lock)
 }
 

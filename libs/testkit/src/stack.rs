@@ -202,6 +202,12 @@ impl Stack {
         &self.processes
     }
 
+    /// The process ids of services and servers.
+    pub fn pids(&self) -> Vec<u32> {
+        let servers = [self.nats.pid(), self.redis.pid(), self.postgres.pid()];
+        self.processes.iter().map(Process::pid).chain(servers).collect()
+    }
+
     /// The instances of one service, in order.
     pub fn of(&self, service: Service) -> impl Iterator<Item = &Process> {
         self.processes.iter().filter(move |process| process.service() == service)
