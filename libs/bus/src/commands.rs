@@ -71,7 +71,8 @@ impl CommandPuller {
         loop {
             self.fill(max).await;
             while let Some(raw) = self.taken.pop_front() {
-                let letter = Letter { bus: self.bus.clone(), stream: streams::COMMANDS, raw };
+                let max_deliver = self.bus.inner.options.command_max_deliver;
+                let letter = Letter { bus: self.bus.clone(), stream: streams::COMMANDS, max_deliver, raw };
                 self.ready.extend(letter.open(read).await);
             }
             if !self.ready.is_empty() {

@@ -82,6 +82,7 @@ impl<T> Delivery<T> {
 pub(crate) struct Letter {
     pub bus: Bus,
     pub stream: &'static str,
+    pub max_deliver: u64,
     pub raw: Message,
 }
 
@@ -97,7 +98,7 @@ impl Letter {
     /// Reads the message, or puts it aside when that is impossible or was tried too often.
     pub async fn open<T>(self, read: fn(&[u8]) -> Option<T>) -> Option<Delivery<T>> {
         meters::received(self.stream);
-        let max = self.bus.inner.options.max_deliver;
+        let max = self.max_deliver;
         let (label, reason) = match read(&self.raw.payload) {
             Some(_) if self.attempts() > max => ("exhausted", format!("handed out more than {max} times")),
             Some(message) => return Some(Delivery::new(message, self)),

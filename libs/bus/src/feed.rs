@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{
+    Message,
     consumer::{AckPolicy, Consumer, DeliverPolicy, pull},
     stream::{Info, Stream},
 };
@@ -31,7 +32,7 @@ pub(crate) struct Spec {
 #[derive(Clone)]
 pub(crate) enum Kind {
     /// A durable queue shared by everybody who names it: each message to one of them, until acknowledged.
-    Queue { name: &'static str, ack_wait: Duration },
+    Queue { name: &'static str, ack_wait: Duration, max_deliver: u64 },
     /// A feed of one's own, never acknowledged.
     Feed(Start),
 }
@@ -95,7 +96,7 @@ impl Feed {
                     Some(Ok(raw)) => {
                         self.failures = 0;
                         self.advance(raw.info().map(|info| info.stream_sequence).unwrap_or(0));
-                        return Letter { bus: self.bus.clone(), stream: self.spec.stream, raw };
+                        return self.letter(raw);
                     }
                     Some(Err(error)) => {
                         tracing::debug!(stream = self.spec.stream, %error, "consuming again");
@@ -106,6 +107,14 @@ impl Feed {
                 _ = self.reconnects.changed() => self.stale = true,
             }
         }
+    }
+
+    fn letter(&self, raw: Message) -> Letter {
+        let max_deliver = match self.spec.kind {
+            Kind::Queue { max_deliver, .. } => max_deliver,
+            Kind::Feed(_) => u64::MAX,
+        };
+        Letter { bus: self.bus.clone(), stream: self.spec.stream, max_deliver, raw }
     }
 
     fn advance(&mut self, sequence: u64) {
@@ -191,7 +200,7 @@ impl Feed {
     fn config(&self, position: Position) -> pull::Config {
         let options = &self.bus.inner.options;
         match &self.spec.kind {
-            Kind::Queue { name, ack_wait } => queue_config(name, &self.spec.filter, *ack_wait),
+            Kind::Queue { name, ack_wait, .. } => queue_config(name, &self.spec.filter, *ack_wait),
             Kind::Feed(_) => pull::Config {
                 filter_subject: self.spec.filter.clone(),
                 deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: position.sequence + 1 },

@@ -35,7 +35,9 @@ pub enum MetricFilter {
 impl Bus {
     /// Reports of sessions: each to one of the orchestrator's replicas, until acknowledged.
     pub async fn reports(&self) -> BoxStream<'static, Delivery<SessionReport>> {
-        let kind = Kind::Queue { name: REPORTS_QUEUE, ack_wait: self.inner.options.report_ack_wait };
+        let options = &self.inner.options;
+        let (ack_wait, max_deliver) = (options.report_ack_wait, options.report_max_deliver);
+        let kind = Kind::Queue { name: REPORTS_QUEUE, ack_wait, max_deliver };
         let feed = self.open(Spec { stream: streams::REPORTS, filter: subjects::REPORTS.to_owned(), kind }).await;
         let read = |bytes: &[u8]| SessionReport::decode(bytes).ok().filter(|report| !report.session_id.is_empty());
         stream::unfold(feed, move |mut feed| async move {

@@ -22,8 +22,11 @@ pub struct Options {
     pub command_ack_wait: Duration,
     /// A report that is not acknowledged in this time goes to another replica.
     pub report_ack_wait: Duration,
-    /// A message that was handed out more often than this is a dead letter.
-    pub max_deliver: u64,
+    /// A command that was handed out more often than this is a dead letter: by then it was placed again anyway.
+    pub command_max_deliver: u64,
+    /// A report that was handed out more often than this is a dead letter. Reports wait for Postgres, and every ack wait
+    /// that passes counts: 100 times 10 s outlast an outage of a quarter of an hour.
+    pub report_max_deliver: u64,
     /// Messages in flight to one consumer.
     pub batch: usize,
     /// A waiting pull request is renewed after this time.
@@ -45,7 +48,8 @@ impl Default for Options {
             max_backoff: Duration::from_secs(2),
             command_ack_wait: Duration::from_secs(5),
             report_ack_wait: Duration::from_secs(10),
-            max_deliver: 5,
+            command_max_deliver: 5,
+            report_max_deliver: 100,
             batch: 100,
             pull_expires: Duration::from_secs(10),
             heartbeat: Duration::from_secs(2),

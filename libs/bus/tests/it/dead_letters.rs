@@ -45,7 +45,8 @@ async fn an_unreadable_report_is_put_aside_and_the_next_one_comes() {
 #[tokio::test]
 async fn what_was_tried_too_often_is_put_aside() {
     let (nats, _bus) = start().await;
-    let bus = Bus::connect_with(&nats.url(), "test", Options { max_deliver: 3, ..Options::default() }).await.unwrap();
+    let bus =
+        Bus::connect_with(&nats.url(), "test", Options { command_max_deliver: 3, ..Options::default() }).await.unwrap();
     let mut puller = bus.run_commands().await.unwrap();
     bus.publish_run(&run(1, 1)).await.unwrap();
     for attempt in 1..=3 {
