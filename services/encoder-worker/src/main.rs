@@ -1,3 +1,19 @@
 //! Sessions: one FFmpeg and one publisher per destination.
 
-fn main() {}
+use clap::Parser;
+use encoder_worker::{config::Config, work::service::Worker};
+use service_kit::{Shutdown, Telemetry, install_crypto};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    install_crypto();
+    let config = Config::parse();
+    let telemetry = Telemetry::init("encoder-worker", &config.common)?;
+    let shutdown = Shutdown::on_signals(config.common.shutdown_grace());
+    let result = async { Worker::build(config).await?.run(shutdown).await }.await;
+    if let Err(error) = &result {
+        tracing::error!(error = error as &dyn std::error::Error, "encoder-worker stopped");
+    }
+    telemetry.shutdown();
+    Ok(result?)
+}

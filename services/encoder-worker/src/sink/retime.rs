@@ -26,6 +26,11 @@ impl Retimer {
         }
     }
 
+    /// The time of the last tag that went out.
+    pub fn last(&self) -> u32 {
+        self.last
+    }
+
     /// The tag with its time in the publish; `None` for one from before the first (audio that precedes the keyframe).
     pub fn apply(&mut self, tag: Tag) -> Option<Tag> {
         let base = *self.base.get_or_insert(tag.ts);

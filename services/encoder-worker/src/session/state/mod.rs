@@ -291,6 +291,16 @@ impl State {
         matches!(self, Self::Running(running) if running.ever_connected)
     }
 
+    /// Connections lost and made again, while a publish is up or on its way back; else there is nothing to measure.
+    pub fn measurable(&self) -> Option<u32> {
+        match self {
+            Self::Running(running) if matches!(running.phase, Phase::Connected | Phase::Reconnecting) => {
+                Some(running.reconnects)
+            }
+            _ => None,
+        }
+    }
+
     /// What to report again from time to time, in case the last report was lost. Nothing in the final states.
     pub fn standing_report(&self) -> Option<Report> {
         match self {
