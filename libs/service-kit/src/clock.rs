@@ -24,7 +24,7 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods)] // the one place that reads it
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }

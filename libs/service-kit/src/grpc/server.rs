@@ -2,11 +2,14 @@
 
 use std::{io, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep},
+};
 use tonic::transport::server::TcpIncoming;
 use tower::layer::util::{Identity, Stack};
 
-use super::TraceLayer;
+use super::{TraceLayer, trace_layer::running};
 use crate::Shutdown;
 
 /// The bound of a call whose client named no deadline.
@@ -14,6 +17,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONCURRENT_STREAMS: u32 = 1_024;
+/// An answer needs this long to leave, and a call under way to arrive.
+const LINGER: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 const MAX_HEADER_LIST_BYTES: u32 = 16 * 1024;
 
 /// A server builder with trace context, timeouts and keep-alive; add services to it.
@@ -33,7 +39,8 @@ pub fn server() -> Server {
         .layer(TraceLayer::new())
 }
 
-/// Serves until the soft shutdown, then lets running calls finish until the hard one.
+/// Serves until the soft shutdown, then lets running calls finish until the hard one. It does not wait for the other
+/// side of an idle connection: a client that is stopped or unreachable never says goodbye.
 ///
 /// # Errors
 /// The listener fails.
@@ -42,6 +49,19 @@ pub async fn serve(router: Router, listener: TcpListener, shutdown: Shutdown) ->
     let serving = router.serve_with_incoming_shutdown(incoming, shutdown.soft.clone().cancelled_owned());
     tokio::select! {
         served = serving => served.map_err(io::Error::other),
+        () = quiet(&shutdown) => Ok(()),
         () = shutdown.hard.cancelled() => Ok(()),
+    }
+}
+
+/// Shutting down, and no call has run for [`LINGER`].
+async fn quiet(shutdown: &Shutdown) {
+    shutdown.soft.cancelled().await;
+    let mut quiet_since = Instant::now();
+    while quiet_since.elapsed() < LINGER {
+        sleep(LOOK_EVERY).await;
+        if running() > 0 {
+            quiet_since = Instant::now();
+        }
     }
 }

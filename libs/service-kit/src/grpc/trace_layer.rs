@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,6 +16,30 @@ use tracing::{Instrument, Span, field::Empty};
 use crate::trace;
 
 const UNIMPLEMENTED: &str = "12";
+
+/// Calls being answered in this process.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts one call as long as it lives.
+struct Running;
+
+impl Running {
+    fn begin() -> Self {
+        RUNNING.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many calls are being answered in this process.
+pub(super) fn running() -> usize {
+    RUNNING.load(Ordering::Relaxed)
+}
 
 /// Put it outermost on a server; [`super::server`] does.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,8 +82,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let method = request.uri().path().trim_start_matches('/').to_owned();
         let span = span(&method, request.headers());
+        let running = Running::begin();
         let answer = self.0.call(request);
         let measured = async move {
+            let _running = running;
             let begun = Instant::now();
             let answer = answer.await;
             let code = answer.as_ref().map_or("2", |response| code(response.headers())).to_owned();

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::{
 };
 use secret::SecretString;
 use service_kit::{Shutdown, grpc, trace};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 use tonic::{Code, Request, Response, Status};
 use wire::v1::{
     CheckOwnerRequest, ClaimSessionRequest, Empty, FinishTestRequest, OwnedTarget, SessionSpec,
@@ -21,6 +21,9 @@ use wire::v1::{
 pub fn token() -> SecretString {
     SecretString::from("0123456789abcdef".to_owned())
 }
+
+/// Told when `FinishTest`, which never answers, is entered.
+pub static ENTERED: Notify = Notify::const_new();
 
 /// Answers `CheckOwner` with the trace it runs in.
 pub struct Echo;
@@ -37,6 +40,7 @@ impl Sessions for Echo {
     }
 
     async fn finish_test(&self, _: Request<FinishTestRequest>) -> Result<Response<Empty>, Status> {
+        ENTERED.notify_one();
         std::future::pending().await
     }
 }

@@ -8,7 +8,7 @@ use tonic::Code;
 use tracing::Instrument;
 use wire::v1::{CheckOwnerRequest, ClaimSessionRequest, FinishTestRequest, sessions_client::SessionsClient};
 
-use crate::fixture::{Collector, serve_echo, token};
+use crate::fixture::{Collector, ENTERED, serve_echo, token};
 
 #[derive(Parser)]
 struct Config {
@@ -84,4 +84,25 @@ async fn a_dead_peer_is_an_error_within_its_time() {
     let call = client.check_owner(grpc::deadline(1_000, CheckOwnerRequest::default()));
     let gone = tokio::time::timeout(Duration::from_secs(10), call).await.expect("ends").expect_err("fails");
     assert!(grpc::is_unreachable(&gone), "{gone:?}");
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_calls_but_not_for_idle_or_stuck_clients() {
+    let shutdown = Shutdown::new(Duration::from_secs(60));
+    let url = serve_echo(&shutdown).await;
+    let mut idle = SessionsClient::new(grpc::internal_channel(&url, &token()).expect("a URL"));
+    idle.check_owner(CheckOwnerRequest::default()).await.expect("answers");
+    // It has a connection and answers nothing on it, like a paused process.
+    let address = url.trim_start_matches("http://").to_owned();
+    let stuck = tokio::net::TcpStream::connect(address).await.expect("connects");
+    let mut busy = idle.clone();
+    let call = tokio::spawn(async move { busy.finish_test(grpc::deadline(1_500, FinishTestRequest::default())).await });
+    ENTERED.notified().await;
+    let begun = std::time::Instant::now();
+    shutdown.trigger();
+    assert!(shutdown.drained().await);
+    let took = begun.elapsed();
+    assert!(took > Duration::from_millis(750) && took < Duration::from_secs(20), "{took:?}");
+    assert!(grpc::is_unreachable(&call.await.expect("joins").expect_err("its deadline ended it")));
+    drop(stuck);
 }

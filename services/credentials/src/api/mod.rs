@@ -1,0 +1,7 @@
+//! The gRPC surface: the only way to a secret.
+
+mod refusal;
+mod request;
+mod vault_service;
+
+pub use vault_service::VaultService;

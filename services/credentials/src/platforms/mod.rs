@@ -1,0 +1,59 @@
+//! Where a destination's publish target comes from, platform by platform.
+//!
+//! `rtmp_custom` takes what the person gave. The platforms with an API join here: each gets a module of its own that
+//! prepares a broadcast with the destination's linked account (`Owned::account`) and answers the same [`Target`].
+
+use domain::platform::Platform;
+use secret::{RedactedUrl, StreamKey};
+
+use crate::{
+    owner::Owned,
+    vault::{self, Vault},
+};
+
+/// Where to publish. `Debug` hides the key.
+#[derive(Clone)]
+pub struct Target {
+    /// `rtmp(s)://host[:port]/app`.
+    pub rtmp_url: String,
+    /// The key.
+    pub key: StreamKey,
+    /// Other ingests of the platform that take the same key.
+    pub backup_urls: Vec<String>,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Target({} ***)", RedactedUrl(&self.rtmp_url))
+    }
+}
+
+/// Why there is no target.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The vault.
+    #[error("the vault failed")]
+    Vault(#[from] vault::Error),
+    /// Nobody gave one.
+    #[error("the destination has no stream key")]
+    NoKey,
+    /// Not built in, or not set up.
+    #[error("platform {0} is not set up")]
+    Unsupported(Platform),
+}
+
+/// The target of a destination whose owner asks for it.
+///
+/// # Errors
+/// [`Error`].
+pub async fn publish_target(owned: &Owned, vault: &Vault) -> Result<Target, Error> {
+    match owned.platform {
+        Platform::RtmpCustom => {
+            let key = vault.stream_key(owned.tenant.clone(), owned.destination).await?.ok_or(Error::NoKey)?;
+            Ok(Target { rtmp_url: owned.rtmp_url.clone(), key, backup_urls: Vec::new() })
+        }
+        platform @ (Platform::Youtube | Platform::Twitch | Platform::Facebook | Platform::Cloudflare) => {
+            Err(Error::Unsupported(platform))
+        }
+    }
+}
