@@ -1,0 +1,109 @@
+//! What a relay is built from, and every bound of it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use domain::ids::RelayId;
+use media::rtmp::server;
+use secret::SecretString;
+use service_kit::{HttpLimits, grpc::InternalChannel, ticket::TicketKey};
+
+/// What a relay is built from.
+#[derive(Clone)]
+pub struct Options {
+    /// This relay.
+    pub relay: RelayId,
+    /// Where health and metrics are served.
+    pub ops_listen: SocketAddr,
+    /// Where encoders publish.
+    pub rtmp_listen: SocketAddr,
+    /// Where workers read.
+    pub http_listen: SocketAddr,
+    /// How workers reach the HTTP listener; the bound address when `None`.
+    pub http_advertise: Option<String>,
+    /// How workers reach the RTMP listener; the bound address when `None`.
+    pub rtmp_advertise: Option<String>,
+    /// Whether a second publisher replaces the first.
+    pub takeover: bool,
+    /// Verifies tickets.
+    pub ticket_key: TicketKey,
+    /// The orchestrator.
+    pub orchestrator: InternalChannel,
+    /// The directory.
+    pub redis_url: SecretString,
+    /// Every bound.
+    pub bounds: Bounds,
+}
+
+/// Bounds.
+#[derive(Clone, Debug)]
+pub struct Bounds {
+    /// RTMP connections at a time; more are closed at once.
+    pub max_rtmp_connections: usize,
+    /// Live sources at a time; more publishes are refused.
+    pub max_sources: usize,
+    /// One RTMP connection.
+    pub session: server::Options,
+    /// The inner HTTP listener.
+    pub http: HttpLimits,
+    /// How long a publisher waits while the orchestrator does not answer.
+    pub authorize_wait: Duration,
+    /// One call to the orchestrator.
+    pub call_timeout: Duration,
+    /// Pause between two tries to authorize.
+    pub authorize_pause: Duration,
+    /// Sources are reported, and announced in the directory, this often.
+    pub report_every: Duration,
+    /// How long the end of a source is still reported when the orchestrator does not answer.
+    pub last_report_wait: Duration,
+    /// Tags are collected this long before readers are woken: one write per reader instead of one per tag.
+    pub flush_every: Duration,
+    /// A batch of this size is not held back any longer.
+    pub flush_bytes: usize,
+    /// Memory of one source's tags.
+    pub max_cached_bytes: usize,
+    /// Beyond the last GOP, so much media is kept for readers that are slow for a moment.
+    pub keep_for_slow: Duration,
+    /// Longest wait of a new reader for the headers and a keyframe.
+    pub join_wait: Duration,
+    /// With one of audio and video there, the other is waited for so long.
+    pub second_kind_wait: Duration,
+    /// The same when the encoder's metadata announces it.
+    pub announced_kind_wait: Duration,
+    /// Sessions whose epochs are remembered.
+    pub max_fenced_sessions: usize,
+    /// An unused session's epoch is remembered so long.
+    pub fence_memory: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_rtmp_connections: 1_000,
+            max_sources: 500,
+            session: server::Options::default(),
+            http: HttpLimits {
+                max_connections: 4_096,
+                // A reader that takes nothing for so long is dead rather than slow.
+                stalled_write_timeout: Duration::from_secs(60),
+                // hyper gathers up to this much into one write, and reads requests into as much.
+                max_header_bytes: 128 << 10,
+                ..HttpLimits::default()
+            },
+            authorize_wait: Duration::from_secs(3),
+            call_timeout: Duration::from_secs(1),
+            authorize_pause: Duration::from_millis(200),
+            report_every: Duration::from_secs(1),
+            last_report_wait: Duration::from_secs(30),
+            flush_every: Duration::from_millis(25),
+            flush_bytes: 64 << 10,
+            // 10 s at 20 Mbps, the longest GOP and highest bitrate that platforms take.
+            max_cached_bytes: 32 << 20,
+            keep_for_slow: Duration::from_secs(4),
+            join_wait: Duration::from_secs(8),
+            second_kind_wait: Duration::from_millis(500),
+            announced_kind_wait: Duration::from_secs(2),
+            max_fenced_sessions: 100_000,
+            fence_memory: Duration::from_secs(3600),
+        }
+    }
+}
