@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A live source, measured from its tags. Empty and zero mean "not known yet" or "not there".
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SourceInfo {
     /// FFmpeg's name of the codec: `h264`, `hevc`, `av1`; empty without video.
     pub video_codec: String,
