@@ -136,7 +136,7 @@ impl Drop for Proxy {
 
 /// A slow loopback reader opens its window in steps of half its buffer or 64 KiB, which no real path does: small
 /// buffers keep the throttle smooth.
-const RECEIVE_BUFFER: u32 = 16 << 10;
+const RECEIVE_BUFFER: u32 = 32 << 10;
 
 fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;

@@ -374,3 +374,15 @@ impl std::fmt::Debug for Publisher {
         f.debug_struct("Publisher").field("key", &self.key).field("written", &self.written()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publisher_may_move_between_threads() {
+        fn check<T: Send>() {}
+        check::<Publisher>();
+        check::<crate::rtmp::player::Player>();
+    }
+}

@@ -1,7 +1,7 @@
 //! Bytes on their way out, and how many of them the peer has.
 //!
 //! With TLS the kernel counts ciphertext. Each piece handed to TLS is flushed before the next, so at every such point
-//! "this much plain text" equals "that much ciphertext"; in between we interpolate. The error is below one piece.
+//! "this much plain text" equals "that much ciphertext"; in between we interpolate. The error is below one TLS record.
 
 use std::{
     collections::VecDeque,
@@ -13,10 +13,10 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncWrite;
 
-/// What one write may carry: the largest TLS record. Without TLS it bounds a system call, which costs little more.
-const PIECE: usize = 16 << 10;
-/// Points kept; more means 64 MiB unacknowledged, and then only precision is lost.
-const MAX_MARKS: usize = 4096;
+/// What one write may carry: four TLS records, which is what rustls buffers.
+const PIECE: usize = 64 << 10;
+/// Points kept; more means many MiB unacknowledged, and then only precision is lost.
+const MAX_MARKS: usize = 1024;
 
 /// A point where both counts are known.
 #[derive(Clone, Copy, Debug, Default)]
