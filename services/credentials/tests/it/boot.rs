@@ -52,6 +52,20 @@ async fn a_development_vault_is_not_served_in_production() {
 }
 
 #[tokio::test]
+async fn production_derives_at_full_cost() {
+    let world = World::start().await;
+    let production = [("ENCRYPTION_KEY", KEY_A), ("EXPRSN_ENV", "production")];
+    let service = world.service_with(&production).await;
+    service.client().create_ingest_key(stream(Uuid::now_v7())).await.expect("serves");
+    let mut sql = world.sql().await;
+    let log_n: i16 = sqlx::query_scalar("SELECT log_n FROM credentials.keys").fetch_one(&mut sql).await.unwrap();
+    assert_eq!(log_n, 17);
+    // What it made opens again, at the same cost.
+    drop(service);
+    world.service_with(&production).await;
+}
+
+#[tokio::test]
 async fn two_replicas_may_set_up_the_vault_at_once() {
     let world = World::start().await;
     let (one, two) = tokio::join!(world.service(KEY_A), world.service(KEY_A));
