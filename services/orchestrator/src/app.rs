@@ -52,6 +52,18 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     spawn(&ctx, &config, &readiness, &shutdown)?;
     ready.publish(&config.common).context("cannot write READY_FILE")?;
 
+    serve(&ctx, &config, listener, shutdown.clone()).await?;
+    shutdown.trigger();
+    shutdown.drained().await;
+    ctx.db.close().await;
+    Ok(())
+}
+
+/// Answers gRPC until the shutdown.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(ctx: &Ctx, config: &Config, listener: TcpListener, shutdown: Shutdown) -> anyhow::Result<()> {
     let (health, serving) = tonic_health::server::health_reporter();
     health.set_serving::<StreamsServer<Api>>().await;
     let api = Api::new(ctx.clone(), shutdown.soft.clone());
@@ -61,11 +73,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         .add_service(StreamsServer::with_interceptor(api.clone(), guard.clone()))
         .add_service(IngestServer::with_interceptor(api.clone(), guard.clone()))
         .add_service(SessionsServer::with_interceptor(api, guard));
-    grpc::serve(router, listener, shutdown.clone()).await.context("gRPC failed")?;
-    shutdown.trigger();
-    shutdown.drained().await;
-    ctx.db.close().await;
-    Ok(())
+    grpc::serve(router, listener, shutdown).await.context("gRPC failed")
 }
 
 /// Connects to everything, or begins to: only Postgres is waited for.

@@ -1,0 +1,15 @@
+//! The orchestrator through its public boundary: gRPC, the bus and Redis, on real servers. Workers and relays are played
+//! by the test.
+
+mod auto;
+mod crud;
+mod harness;
+mod ingest;
+mod lifecycle;
+mod live_changes;
+mod metrics;
+mod outages;
+mod outbox;
+mod replicas;
+mod tenancy;
+mod worker;
