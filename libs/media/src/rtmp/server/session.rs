@@ -51,6 +51,8 @@ pub struct PublishRequest {
     pub app: String,
     /// The stream key, without a query.
     pub key: StreamKey,
+    /// What followed the key's `?`. Some platforms make it part of the secret.
+    pub query: Option<String>,
     stream_id: u32,
 }
 
@@ -237,9 +239,9 @@ const NO_KEY: Refusal =
 
 fn publish_request(app: String, command: &Command, stream_id: u32) -> Result<PublishRequest, (u32, Refusal)> {
     let name = command.text(1).unwrap_or_default();
-    let bare = name.split('?').next().unwrap_or_default();
+    let (bare, query) = name.split_once('?').map_or((name, None), |(bare, query)| (bare, Some(query.to_owned())));
     match StreamKey::new(bare.to_owned()) {
-        Ok(key) => Ok(PublishRequest { app, key, stream_id }),
+        Ok(key) => Ok(PublishRequest { app, key, query, stream_id }),
         Err(_) => Err((stream_id, NO_KEY)),
     }
 }
