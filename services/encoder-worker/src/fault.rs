@@ -97,11 +97,9 @@ pub fn of_publish(error: &PublishError, ever_connected: bool) -> Fault {
             "tls_failed",
             "No secure connection to the server could be made; check that the URL's port speaks RTMPS.",
         ),
-        PublishError::Handshake(_) | PublishError::Chunk(_) | PublishError::Command(_) => (
-            at_first,
-            "not_rtmp",
-            "What answers there doesn't speak RTMP; check host and port of the RTMP URL.",
-        ),
+        PublishError::Handshake(_) | PublishError::Chunk(_) | PublishError::Command(_) => {
+            (at_first, "not_rtmp", "What answers there doesn't speak RTMP; check host and port of the RTMP URL.")
+        }
         PublishError::Timeout(_) => {
             (Transient, "connect_timeout", "The server doesn't answer in time; check that it is reachable.")
         }
@@ -160,7 +158,12 @@ mod tests {
         let refused = PublishError::Refused { code: text(), description: text() };
         check(&refused, "publish_refused", Permanent, Transient);
         check(&PublishError::Closed(Step::Publish), "publish_refused", Permanent, Transient);
-        check(&PublishError::Connect(io::ErrorKind::ConnectionRefused.into()), "connection_refused", Permanent, Transient);
+        check(
+            &PublishError::Connect(io::ErrorKind::ConnectionRefused.into()),
+            "connection_refused",
+            Permanent,
+            Transient,
+        );
         check(&PublishError::Conflict { description: text() }, "publish_conflict", Transient, Transient);
         check(&PublishError::Closed(Step::Live), "connection_lost", Transient, Transient);
         check(&PublishError::Timeout(Step::Connect), "connect_timeout", Transient, Transient);

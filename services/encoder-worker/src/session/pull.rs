@@ -52,7 +52,13 @@ enum End {
 }
 
 /// Runs it to its end.
-pub async fn run(context: Arc<Context>, spec: Spec, gate: Arc<SessionGate>, mut words: mpsc::Receiver<Word>, start: Span) {
+pub async fn run(
+    context: Arc<Context>,
+    spec: Spec,
+    gate: Arc<SessionGate>,
+    mut words: mpsc::Receiver<Word>,
+    start: Span,
+) {
     let mut pull = Pull { context: &context, spec, gate: &gate, reports: Reports::new(), attempt: 0, reconnects: 0 };
     drop(start);
     let end = pull.run(&mut words).await;
@@ -65,7 +71,12 @@ pub async fn run(context: Arc<Context>, spec: Spec, gate: Arc<SessionGate>, mut 
         }
         End::Failed(fault) | End::Lost(fault) => {
             let fault = Some(Fault { retry: Retry::Permanent, ..fault });
-            reports.send(&context, &spec, Report { phase: Phase::Failed, fault, attempt: 0, retry_in: None, reconnects }, "");
+            reports.send(
+                &context,
+                &spec,
+                Report { phase: Phase::Failed, fault, attempt: 0, retry_in: None, reconnects },
+                "",
+            );
             "failed"
         }
         End::Told(StopReason::Drain) => "released",
@@ -99,7 +110,8 @@ impl Pull<'_> {
             self.attempt = if began.elapsed() > STABLE { 1 } else { self.attempt + 1 };
             let wait = retry::delay(self.attempt, rand::random()).max(self.context.rules.retry_floor);
             let (attempt, reconnects) = (self.attempt, self.reconnects);
-            let report = Report { phase: Phase::Reconnecting, fault: Some(fault), attempt, retry_in: Some(wait), reconnects };
+            let report =
+                Report { phase: Phase::Reconnecting, fault: Some(fault), attempt, retry_in: Some(wait), reconnects };
             self.reports.send(self.context, &self.spec, report, "");
             tokio::select! {
                 reason = stopped(words) => return End::Told(reason),
@@ -186,7 +198,12 @@ impl Pull<'_> {
         Ok((url, key.map_err(|_| End::Lost(no_relay()))?))
     }
 
-    async fn forward(&mut self, player: &mut Player, publisher: &mut Publisher, words: &mut mpsc::Receiver<Word>) -> End {
+    async fn forward(
+        &mut self,
+        player: &mut Player,
+        publisher: &mut Publisher,
+        words: &mut mpsc::Receiver<Word>,
+    ) -> End {
         let mut look = interval(LOOK_EVERY);
         let mut connected = false;
         loop {

@@ -51,7 +51,13 @@ const PIPES_AFTER_EXIT: Duration = Duration::from_millis(300);
 const OPEN_FILES: u64 = 64;
 
 /// Runs one attempt to its end, and says so exactly once. Closing: close FFmpeg's stdin, then the ladder.
-pub async fn run(context: Arc<Context>, shared: Arc<Shared>, attempt: Attempt, events: Events, close: CancellationToken) {
+pub async fn run(
+    context: Arc<Context>,
+    shared: Arc<Shared>,
+    attempt: Attempt,
+    events: Events,
+    close: CancellationToken,
+) {
     let half = Half { context: &context, shared: &shared, attempt, events: &events, close: &close };
     let gone = half.run().await;
     shared.set_media(None);

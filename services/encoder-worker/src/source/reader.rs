@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{ids::StreamId, source::SourceInfo};
-use futures::FutureExt;
 use reqwest::{Client, Response, StatusCode};
 use secret::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 /// How the relay describes the source.
 const SOURCE_INFO: &str = "x-source-info";
-/// How long a relay may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
+/// How long a relay may take to answer: it waits up to 8 s for the first keyframe of a new source.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// The relay's answer.
 pub enum Opened {
@@ -71,7 +70,8 @@ pub async fn open(client: &Client, base: &str, stream: StreamId, ticket: &Secret
     };
     match response.status() {
         StatusCode::OK => {
-            let info = response.headers().get(SOURCE_INFO).and_then(|value| serde_json::from_slice(value.as_bytes()).ok());
+            let info =
+                response.headers().get(SOURCE_INFO).and_then(|value| serde_json::from_slice(value.as_bytes()).ok());
             Some(Opened::Live(Box::new(Reader(response)), info.unwrap_or_default()))
         }
         StatusCode::NOT_FOUND => Some(Opened::Absent),
@@ -95,10 +95,5 @@ impl Reader {
                 Chunk::Broken
             }
         }
-    }
-
-    /// What is there already, without waiting.
-    pub fn more(&mut self) -> Option<Chunk> {
-        self.next().now_or_never()
     }
 }

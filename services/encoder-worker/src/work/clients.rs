@@ -83,11 +83,8 @@ impl Clients {
     /// # Errors
     /// See [`ClaimError`].
     pub async fn claim(&self, session: SessionId, epoch: Epoch) -> Result<Spec, ClaimError> {
-        let request = ClaimSessionRequest {
-            session_id: session.to_string(),
-            epoch: epoch.0,
-            worker_id: self.worker.to_string(),
-        };
+        let request =
+            ClaimSessionRequest { session_id: session.to_string(), epoch: epoch.0, worker_id: self.worker.to_string() };
         match self.sessions.clone().claim_session(deadline(CLAIM_MS, request)).await {
             Ok(answer) => Ok(Spec::try_from(answer.into_inner())?),
             Err(status) if is_refusal(&status) => {

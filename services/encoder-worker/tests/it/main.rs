@@ -1,0 +1,10 @@
+//! One worker process between stand-ins of orchestrator, vault and relay, on a real NATS, a real Redis and a real
+//! FFmpeg, publishing to fault-injecting sinks.
+
+mod brains;
+mod encoder_faults;
+mod ownership;
+mod relay;
+mod scene;
+mod sink_faults;
+mod stream;
