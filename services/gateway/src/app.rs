@@ -29,8 +29,10 @@ pub struct Options {
     pub event_buffer: usize,
     /// How long a reader with a full buffer may take nothing before it is cut.
     pub event_patience: Duration,
-    /// Tries to delete secrets of something that is gone, with growing pauses.
+    /// Tries to delete the secret of something that could not be made.
     pub cleanup_tries: u32,
+    /// The first pause between two of them; each next one is twice as long.
+    pub cleanup_pause: Duration,
 }
 
 impl Default for Options {
@@ -45,6 +47,7 @@ impl Default for Options {
             event_buffer: 256,
             event_patience: Duration::from_secs(10),
             cleanup_tries: 8,
+            cleanup_pause: Duration::from_secs(1),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Removes secrets that belong to nothing any more. The caller is not kept waiting; tries go on for a few minutes in
-//! the background, because the vault may be away just now.
+//! Removes the secret of something that could not be made. The caller is not kept waiting; tries go on for a few
+//! minutes in the background, because the vault may be away just now. (What was made and is deleted later, the
+//! orchestrator has the vault forget.)
 
 use std::time::Duration;
 
@@ -14,9 +15,7 @@ use crate::{
     upstream::{destination_ref, is_definite, stream_ref},
 };
 
-/// The first pause between two tries; each next one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause.
+/// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What the secrets belonged to.
@@ -28,24 +27,15 @@ pub enum Thing {
     Destination(DestinationId),
 }
 
-/// After a create that failed: if it certainly changed nothing, the secrets go at once. If its answer was lost, they go
-/// when the orchestrator says that the thing does not exist.
+/// If the create certainly changed nothing, the secret goes at once. If its answer was lost, it goes when the
+/// orchestrator says that the thing does not exist.
 pub fn after_failed_create(app: &App, tenant: &TenantId, thing: Thing, status: &Status) {
     let certain = is_definite(status) && status.code() != Code::AlreadyExists;
-    spawn(app, tenant, thing, !certain);
-}
-
-/// After a delete.
-pub fn delete_secrets(app: &App, tenant: &TenantId, thing: Thing) {
-    spawn(app, tenant, thing, false);
-}
-
-fn spawn(app: &App, tenant: &TenantId, thing: Thing, ask_first: bool) {
     let (job_app, tenant) = (app.clone(), tenant.clone());
     let job = async move {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = job_app.options.cleanup_pause;
         for _ in 0..job_app.options.cleanup_tries {
-            if attempt(&job_app, &tenant, thing, ask_first).await {
+            if attempt(&job_app, &tenant, thing, !certain).await {
                 return;
             }
             tokio::select! {
@@ -55,7 +45,7 @@ fn spawn(app: &App, tenant: &TenantId, thing: Thing, ask_first: bool) {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         metrics::counter!(metric::SECRETS_LEFT).increment(1);
-        tracing::error!(?thing, "secrets of something that is gone are still in the vault");
+        tracing::error!(?thing, "the secret of something that was not made is still in the vault");
     };
     app.shutdown.tasks.spawn(job.in_current_span());
 }

@@ -32,6 +32,8 @@ pub const DESTINATION_NOT_FOUND: &str = "destination_not_found";
 pub const METHOD_NOT_ALLOWED: &str = "method_not_allowed";
 /// 409: the state does not allow it, when the orchestrator gives no closer code.
 pub const CONFLICT: &str = "conflict";
+/// 409: the stream does not run.
+pub const NOT_RUNNING: &str = "not_running";
 /// 400: the idempotency key is not 1 to 255 visible ASCII characters.
 pub const IDEMPOTENCY_KEY_INVALID: &str = "idempotency_key_invalid";
 /// 422: the key was used with another request.
@@ -48,6 +50,17 @@ pub const TOO_MANY_EVENT_STREAMS: &str = "too_many_event_streams";
 pub const UNAVAILABLE: &str = "unavailable";
 /// 500: a fault of ours.
 pub const INTERNAL: &str = "internal";
+
+/// A field's value is of the wrong type, form or range.
+pub const INVALID: &str = "invalid";
+/// A field must be there.
+pub const REQUIRED: &str = "required";
+/// A field is none of this request's.
+pub const UNKNOWN_FIELD: &str = "unknown_field";
+/// A field is set by the server.
+pub const READ_ONLY: &str = "read_only";
+/// The product takes this setting, the destination's platform does not.
+pub const ABOVE_PLATFORM_LIMIT: &str = "above_platform_limit";
 
 /// All of the above, for the documentation check.
 pub const ALL: &[&str] = &[
@@ -66,6 +79,7 @@ pub const ALL: &[&str] = &[
     DESTINATION_NOT_FOUND,
     METHOD_NOT_ALLOWED,
     CONFLICT,
+    NOT_RUNNING,
     IDEMPOTENCY_KEY_INVALID,
     IDEMPOTENCY_KEY_REUSED,
     IDEMPOTENCY_IN_FLIGHT,
@@ -74,4 +88,9 @@ pub const ALL: &[&str] = &[
     TOO_MANY_EVENT_STREAMS,
     UNAVAILABLE,
     INTERNAL,
+    INVALID,
+    REQUIRED,
+    UNKNOWN_FIELD,
+    READ_ONLY,
+    ABOVE_PLATFORM_LIMIT,
 ];

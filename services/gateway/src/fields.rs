@@ -6,16 +6,10 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use serde_json::{Map, Value};
 
-use crate::error::{ApiError, FieldError};
-
-/// The field's value is of the wrong type or out of range.
-pub const INVALID: &str = "invalid";
-/// The field must be there.
-pub const REQUIRED: &str = "required";
-/// The field is none of this request's.
-pub const UNKNOWN_FIELD: &str = "unknown_field";
-/// The field is set by the server.
-pub const READ_ONLY: &str = "read_only";
+use crate::{
+    codes::{INVALID, READ_ONLY, REQUIRED, UNKNOWN_FIELD},
+    error::{ApiError, FieldError},
+};
 
 /// A reader over one object. Call its methods once per field, then [`Fields::finish`].
 pub struct Fields<'a> {

@@ -1,9 +1,11 @@
 //! The parts of the API's description that belong to no single route.
 
+use axum::http::StatusCode;
 use utoipa::{
     OpenApi as _,
     openapi::{
-        OpenApi,
+        ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
+        path::{Operation, PathItem},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -38,4 +40,51 @@ pub fn base() -> OpenApi {
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     api.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
     api
+}
+
+/// Adds what every route has: a unique operation id, a description of each answer, and the errors that come before a
+/// route's own.
+pub fn complete(mut api: OpenApi) -> OpenApi {
+    for (path, item) in &mut api.paths.paths {
+        for (method, operation) in operations(item) {
+            operation.operation_id = Some(operation_id(method, path));
+            for status in ["401", "429", "503"] {
+                operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(error()));
+            }
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    response.description = reason(status).to_owned();
+                }
+            }
+        }
+    }
+    api
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all =
+        [("get", &mut item.get), ("post", &mut item.post), ("patch", &mut item.patch), ("delete", &mut item.delete)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// `get_simulcast_id_status` for `GET /api/simulcast/{id}/status`.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.split(['/', '{', '}', '-']).filter(|word| !word.is_empty() && *word != "api");
+    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
+}
+
+fn error() -> Response {
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+    ResponseBuilder::new().content("application/json", body).build()
+}
+
+fn reason(status: &str) -> &str {
+    status
+        .parse()
+        .ok()
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .and_then(|s| s.canonical_reason())
+        .unwrap_or("?")
 }

@@ -39,18 +39,19 @@ const EXPOSED_HEADERS: [HeaderName; 3] =
 /// The whole public surface, except the endpoints of the people who run it. `cors_origins`: exact origins, or `*`.
 pub fn router(app: App, cors_origins: &[axum::http::HeaderValue]) -> Router {
     let (routes, api) = documented().split_for_parts();
+    let api = openapi::complete(api);
     let routes = routes.with_state(app.clone()).merge(docs(api)).fallback(edge::no_route);
     routes
         .method_not_allowed_fallback(edge::no_method)
         .layer(CatchPanicLayer::custom(edge::panicked))
         .layer(middleware::from_fn_with_state(app, edge::limit_address))
-        .layer(cors(cors_origins))
+        .layer(tower::util::option_layer(cors(cors_origins)))
         .layer(middleware::from_fn(edge::edge))
 }
 
 /// The description of every route, as `/api/openapi.json` serves it.
 pub fn description() -> OpenApi {
-    documented().split_for_parts().1
+    openapi::complete(documented().split_for_parts().1)
 }
 
 fn documented() -> OpenApiRouter<App> {
@@ -79,16 +80,17 @@ fn docs(api: OpenApi) -> SwaggerUi {
 }
 
 /// Without origins no header is sent, and no page of another origin can read an answer.
-fn cors(origins: &[axum::http::HeaderValue]) -> CorsLayer {
+fn cors(origins: &[axum::http::HeaderValue]) -> Option<CorsLayer> {
     if origins.is_empty() {
-        return CorsLayer::new();
+        return None;
     }
     let allowed =
         if origins.iter().any(|o| o == "*") { AllowOrigin::any() } else { AllowOrigin::list(origins.to_vec()) };
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers(REQUEST_HEADERS)
         .expose_headers(EXPOSED_HEADERS)
-        .max_age(std::time::Duration::from_secs(600))
+        .max_age(std::time::Duration::from_secs(600));
+    Some(layer)
 }

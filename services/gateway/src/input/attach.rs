@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 
 use super::{StreamName, destination};
 use crate::{
+    codes::INVALID,
     error::{ApiError, NotFound},
-    fields::{Fields, INVALID},
+    fields::Fields,
 };
 
 /// Either `destination_id` alone, or a new destination.

@@ -11,11 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{StreamName, settings};
-use crate::{
-    error::ApiError,
-    fields::{Fields, INVALID},
-    platforms,
-};
+use crate::{codes::INVALID, error::ApiError, fields::Fields, platforms};
 
 /// The longest name, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
@@ -42,7 +38,7 @@ const SERVER_OWNED: &[&str] = &[
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = NewDestination, example = json!({
     "stream_id": "0190b3c4-7a6e-7cc3-8a11-2f6f0a1b2c3d", "platform": "rtmp_custom", "name": "Custom RTMP Server",
-    "rtmp_url": "rtmp://custom-server.com/live", "stream_key": "your-stream-key",
+    "rtmp_url": "rtmp://custom-server.com/live", "stream_key": "xxxx-xxxx-xxxx-xxxx",
     "settings": {"bitrate": 3500, "resolution": "1280x720", "framerate": 30}
 }))]
 #[allow(dead_code)] // the shape for the API description; `New::read` does the reading

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, str::FromStr};
 
 use crate::{
+    codes::{INVALID, UNKNOWN_FIELD},
     error::{ApiError, FieldError},
-    fields::{INVALID, UNKNOWN_FIELD},
 };
 
 /// The parameters of one request.

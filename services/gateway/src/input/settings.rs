@@ -9,12 +9,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
+    codes::ABOVE_PLATFORM_LIMIT,
     error::{ApiError, FieldError},
     fields::Fields,
 };
-
-/// The code of a setting that the product takes and the platform does not.
-pub const ABOVE_PLATFORM_LIMIT: &str = "above_platform_limit";
 
 /// How a destination wants its stream. What is left out follows the source, as far as the platform takes it.
 #[derive(Debug, Deserialize, ToSchema)]

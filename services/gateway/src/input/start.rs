@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use domain::target::{InputSource, TargetPolicy};
+use domain::target::{InputSource, TargetError, TargetPolicy};
 use secret::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::query::Query;
-use crate::{
-    error::ApiError,
-    fields::{Fields, INVALID},
-};
+use crate::{error::ApiError, fields::Fields};
 
 /// The longest a start may wait for its destinations, in seconds.
 pub const MAX_WAIT_S: u32 = 10;
@@ -76,7 +73,7 @@ fn source(fields: &mut Fields<'_>, policy: TargetPolicy, own: &OwnIngest) -> Opt
     match InputSource::parse(text, policy) {
         Ok(source) if own.0.as_ref().is_some_and(|(h, p)| *h == source.base.host_text() && *p == source.base.port) => {
             let message = "is this service's own ingest; publish to it and leave inputSource out";
-            fields.refuse("inputSource", INVALID, message);
+            fields.refuse("inputSource", TargetError::Address.code(), message);
             None
         }
         Ok(_) => Some(SecretString::from(text.to_owned())),

@@ -9,7 +9,7 @@ use crate::{error::ApiError, fields::Fields};
 /// The longest title, in characters.
 pub const MAX_TITLE_CHARS: usize = 200;
 /// The longest grace after the source is gone.
-pub const MAX_END_GRACE_S: u32 = 3_600;
+pub const MAX_END_GRACE_S: u32 = 86_400;
 /// What only the server sets.
 const SERVER_OWNED: &[&str] = &[
     "id",
@@ -33,7 +33,7 @@ pub struct NewStreamBody {
     #[schema(min_length = 1, max_length = 200)]
     title: String,
     /// Seconds after which a stream that started by itself (`auto_start`) ends when its source is gone. Default 30.
-    #[schema(minimum = 0, maximum = 3600)]
+    #[schema(minimum = 0, maximum = 86400)]
     end_grace_s: Option<u32>,
 }
 
@@ -46,7 +46,7 @@ pub struct ChangedStreamBody {
     #[schema(min_length = 1, max_length = 200)]
     title: Option<String>,
     /// Seconds after which a stream that started by itself (`auto_start`) ends when its source is gone.
-    #[schema(minimum = 0, maximum = 3600)]
+    #[schema(minimum = 0, maximum = 86400)]
     end_grace_s: Option<u32>,
 }
 

@@ -104,13 +104,11 @@ pub async fn change(State(app): State<App>, command: Command) -> Result<Response
     params(("id" = Uuid, Path, description = "The destination")),
     responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
 pub async fn remove(State(app): State<App>, command: Command) -> Result<Response, ApiError> {
-    let (destination, tenant) = (command.params.destination()?, command.tenant().clone());
+    let named = destination_ref(command.tenant(), command.params.destination()?);
     let work = {
         let app = app.clone();
         async move {
-            let named = destination_ref(&tenant, destination);
             app.upstream.delete_destination(named, app.budget()).await.map_err(of_destination)?;
-            cleanup::delete_secrets(&app, &tenant, cleanup::Thing::Destination(destination));
             Answer::ok(&Done { success: true, message: "Destination deleted" })
         }
     };

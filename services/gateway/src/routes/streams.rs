@@ -88,13 +88,19 @@ pub async fn change(State(app): State<App>, command: Command) -> Result<Response
 
 /// Remove a stream
 ///
-/// With its destinations and every key. Refused (409) while it runs: stop it first.
+/// With its destinations and every key. If it runs, it is stopped first.
 #[utoipa::path(delete, path = "/api/streams/{id}", tag = "streams",
     params(("id" = Uuid, Path, description = "The stream")),
-    responses((status = 200, body = Done), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
+    responses((status = 200, body = Done), (status = 404, body = ErrorBody)))]
 pub async fn remove(State(app): State<App>, command: Command) -> Result<Response, ApiError> {
-    let stream = command.params.stream()?;
-    let work = unmake(app.clone(), command.tenant().clone(), stream);
+    let stream = stream_ref(command.tenant(), command.params.stream()?);
+    let work = {
+        let app = app.clone();
+        async move {
+            app.upstream.delete_stream(stream, app.budget()).await.map_err(of_stream)?;
+            Answer::ok(&Done { success: true, message: "Stream deleted" })
+        }
+    };
     command.run(&app, work).await
 }
 
@@ -125,41 +131,13 @@ async fn make(app: App, tenant: TenantId, wish: Change) -> Result<Answer, ApiErr
     }
 }
 
-/// The rows go first: while they exist somebody may need the keys.
-async fn unmake(app: App, tenant: TenantId, stream: StreamId) -> Result<Answer, ApiError> {
-    let budget = app.budget();
-    let mut things = vec![cleanup::Thing::Stream(stream)];
-    let mut after_id = String::new();
-    loop {
-        let page = v1::ListDestinationsRequest {
-            tenant_id: tenant.0.clone(),
-            stream_id: stream.to_string(),
-            limit: MAX_PAGE,
-            after_id,
-            ..Default::default()
-        };
-        let page = app.upstream.list_destinations(page, budget).await.map_err(of_stream)?.destinations;
-        let full = page.len() >= MAX_PAGE as usize;
-        after_id = page.last().map(|d| d.id.clone()).unwrap_or_default();
-        things.extend(page.iter().filter_map(|d| d.id.parse().ok()).map(cleanup::Thing::Destination));
-        if !full {
-            break;
-        }
-    }
-    app.upstream.delete_stream(stream_ref(&tenant, stream), budget).await.map_err(of_stream)?;
-    for thing in things {
-        cleanup::delete_secrets(&app, &tenant, thing);
-    }
-    Answer::ok(&Done { success: true, message: "Stream deleted" })
-}
-
 /// The `after` of a list: an id that can't be one of ours is an invalid parameter, not an unknown thing.
 pub(super) fn after(query: &Query) -> Result<String, ApiError> {
     match query.text("after") {
         None => Ok(String::new()),
         Some(text) => uuid(text)
             .map(|id| id.to_string())
-            .ok_or_else(|| ApiError::field("after", crate::fields::INVALID, "must be the next of the page before")),
+            .ok_or_else(|| ApiError::field("after", crate::codes::INVALID, "must be the next of the page before")),
     }
 }
 

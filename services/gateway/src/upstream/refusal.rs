@@ -6,9 +6,12 @@ use tonic::{Code, Status};
 
 use crate::{
     codes,
+    codes::INVALID,
     error::{ApiError, FieldError, NotFound},
-    fields::INVALID,
 };
+
+/// Codes of UNAVAILABLE that mean something to the caller; others name parts of the inside.
+const SPOKEN: [&str; 2] = ["no_capacity", "interrupted"];
 
 /// What `status` means to the caller; `missing` says what a bare NOT_FOUND is about.
 pub fn refusal(status: &Status, missing: NotFound) -> ApiError {
@@ -23,6 +26,10 @@ pub fn refusal(status: &Status, missing: NotFound) -> ApiError {
             explained(status, StatusCode::CONFLICT, codes::CONFLICT, "The stream's state does not allow this now.")
         }
         Code::ResourceExhausted => exhausted(status),
+        Code::Unavailable if error_code(status).is_some_and(|code| SPOKEN.contains(&code)) => {
+            let message = "The service can't do this just now. Try again shortly.";
+            explained(status, StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, message).with_retry_after(5)
+        }
         _ if is_outage(status.code()) => {
             tracing::warn!(code = ?status.code(), message = status.message(), "upstream unavailable");
             ApiError::unavailable()
@@ -55,13 +62,10 @@ fn invalid(status: &Status) -> ApiError {
     ApiError::validation(vec![FieldError { field: field.to_owned(), code: code.to_owned(), message }])
 }
 
-/// Quotas need a person (409); capacity comes back by itself (503); anything else is asked too fast (429).
+/// Quotas need a person (409); anything else is asked too fast (429).
 fn exhausted(status: &Status) -> ApiError {
     let code = error_code(status).unwrap_or_default();
-    if code.starts_with("no_capacity") {
-        let message = "Every encoder is busy just now. Try again shortly.";
-        explained(status, StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, message).with_retry_after(5)
-    } else if code.contains("quota") || code.contains("limit_reached") || code.starts_with("too_many") {
+    if code.contains("quota") || code.contains("limit_reached") {
         explained(status, StatusCode::CONFLICT, codes::CONFLICT, "A limit of the account is reached.")
     } else {
         let message = "Too many requests. Wait as long as Retry-After says.";
@@ -125,7 +129,14 @@ mod tests {
             "settings.bitrate: too high",
         );
         check(&Status::invalid_argument("bad uuid at db.internal"), 422, "validation_failed", "not valid");
-        check(&status(Code::ResourceExhausted, "no_capacity", None, ""), 503, "no_capacity", "busy");
+        check(&status(Code::Unavailable, "no_capacity", None, "All are busy."), 503, "no_capacity", "All are busy.");
+        check(&status(Code::Unavailable, "database_unavailable", None, "x"), 503, "unavailable", "can't answer");
+        check(
+            &status(Code::ResourceExhausted, "limit_reached", None, "At most 9."),
+            409,
+            "limit_reached",
+            "At most 9.",
+        );
         check(
             &status(Code::ResourceExhausted, "quota_exceeded", None, "At most 50."),
             409,

@@ -1,0 +1,19 @@
+//! The gateway over real HTTP, with the services behind it in memory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test may fail by panicking
+
+mod bad_inputs;
+mod bad_urls;
+mod bodies;
+mod contract;
+mod describe;
+mod events;
+mod fake;
+mod fake_vault;
+mod harness;
+mod idempotency;
+mod limits;
+mod outages;
+mod paths;
+mod tenancy;
+mod tokens;
