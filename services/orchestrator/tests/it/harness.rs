@@ -85,9 +85,24 @@ impl House {
         arguments: &[&str],
         change: impl Fn(&mut Options),
     ) -> anyhow::Result<Self> {
+        Self::on(Postgres::start().await?, replicas, arguments, change).await
+    }
+
+    /// One whose Postgres keeps what it committed when it is killed.
+    pub async fn durable() -> anyhow::Result<Self> {
+        let postgres = Postgres::start_with(testkit::postgres::Options { durable: true, ..Default::default() });
+        Self::on(postgres.await?, 1, &[], |_| {}).await
+    }
+
+    async fn on(
+        postgres: Postgres,
+        replicas: usize,
+        arguments: &[&str],
+        change: impl Fn(&mut Options),
+    ) -> anyhow::Result<Self> {
         service_kit::install_crypto();
         let _ = tracing_log();
-        let (nats, redis, postgres) = tokio::try_join!(Nats::start(), Redis::start(), Postgres::start())?;
+        let (nats, redis) = tokio::try_join!(Nats::start(), Redis::start())?;
         let (vault, vault_url) = CountingVault::serve().await?;
         let bus = Bus::connect(&nats.url(), "test").await?;
         bus.ensure_streams(1).await?;

@@ -96,7 +96,7 @@ async fn redis_back_empty_moves_nobody_who_lives() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_postgres_calls_are_refused_fast_and_nothing_is_lost() -> anyhow::Result<()> {
-    let house = House::start().await?;
+    let house = House::durable().await?;
     let stream = house.stream(1).await?;
     let mut worker = Worker::hire(&house, "w-1").await?;
     house.begin(&stream).await?;
