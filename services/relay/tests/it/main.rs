@@ -7,6 +7,7 @@ mod encoders;
 mod fence;
 mod ingest;
 mod orchestrator;
+mod others;
 mod reading;
 mod reporting;
 mod rig;
