@@ -59,7 +59,8 @@ pub struct Config {
 impl Config {
     /// The configured id, or a random one.
     pub fn worker_id(&self) -> WorkerId {
-        self.worker_id.clone().unwrap_or_else(|| WorkerId(format!("w-{:08x}", rand::random::<u32>())))
+        let drawn = || WorkerId(format!("w-{:08x}", uuid::Uuid::new_v4().as_u128() as u32));
+        self.worker_id.clone().unwrap_or_else(drawn)
     }
 
     /// Sessions at most.

@@ -40,6 +40,7 @@ pub struct Pipes {
 ///
 /// # Errors
 /// It can't be started: not there, no memory, out of descriptors.
+#[allow(clippy::disallowed_methods, reason = "this is the one file")]
 pub fn spawn(program: &Path, arguments: &[String], limits: ChildLimits) -> io::Result<(Encoder, Pipes)> {
     let mut command = Command::new(program);
     command.args(arguments).env_clear().current_dir("/").process_group(0).kill_on_drop(true);

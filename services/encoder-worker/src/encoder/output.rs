@@ -6,14 +6,17 @@ use bytes::BytesMut;
 use media::flv::{Decoder, Tag, TagKind};
 use tokio::{io::AsyncReadExt, process::ChildStdout};
 
-use crate::sink::outbox::Outbox;
+use crate::{
+    session::{events::Events, state::Event},
+    sink::outbox::Outbox,
+};
 
 /// What one read may bring: all that a pipe holds.
 const READ: usize = 64 << 10;
 
-/// Moves tags from FFmpeg into the outbox until the pipe ends. `produced` counts bytes; `first` is called once, with
-/// the first media.
-pub async fn drain(mut stdout: ChildStdout, outbox: &Outbox, produced: &AtomicU64, first: impl FnOnce()) {
+/// Moves tags from FFmpeg into the outbox until the pipe ends. `produced` counts bytes; `first` is told with the first
+/// media.
+pub async fn drain(mut stdout: ChildStdout, outbox: &Outbox, produced: &AtomicU64, first: (Events, Event)) {
     let mut decoder = Decoder::default();
     let mut buffer = BytesMut::new();
     let mut first = Some(first);
@@ -36,8 +39,8 @@ pub async fn drain(mut stdout: ChildStdout, outbox: &Outbox, produced: &AtomicU6
         }
         let media = tags.iter().any(|tag| tag.kind != TagKind::Script && !tag.is_sequence_header());
         outbox.push(tags.drain(..));
-        if let Some(first) = first.take_if(|_| media) {
-            first();
+        if let Some((events, event)) = first.take_if(|_| media) {
+            events.send(event).await;
         }
     }
 }

@@ -22,7 +22,9 @@ use super::{
     reports::Reports,
     shared::Shared,
     spec::Spec,
-    state::{Attempt, Effect, Event, Moment, Outcome, Refresh, Report, Rules, State, StopReason, Timer, next},
+    state::{
+        Attempt, Effect, Event, Moment, Outcome, Refresh, Report, Rules, SinkGone, State, StopReason, Timer, next,
+    },
 };
 use crate::{
     gate::SessionGate,
@@ -40,6 +42,8 @@ use crate::{
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// The phase is said again after so many samples: a report that was lost with NATS's store is made good.
 const REPEAT_EVERY: u32 = 15;
+/// Answers waiting to be read; each is asked for by this session.
+const MAX_NEWS: usize = 8;
 /// Between two questions to a vault that is away.
 const VAULT_RETRY: Duration = Duration::from_millis(300);
 
@@ -55,7 +59,7 @@ pub async fn run(context: Arc<Context>, spec: Spec, gate: Arc<SessionGate>, word
     let (state, effects) = State::start(&rules, spec.ever_connected, spec.prior_reconnects);
     let shared = Arc::new(Shared::new(spec, gate, context.outbox, start));
     let (events, inbox) = Events::channel();
-    let (news, headlines) = mpsc::unbounded_channel();
+    let (news, headlines) = mpsc::channel(MAX_NEWS);
     let mut delivery = Delivery {
         context,
         shared,
@@ -69,6 +73,8 @@ pub async fn run(context: Arc<Context>, spec: Spec, gate: Arc<SessionGate>, word
         target: None,
         reports: Reports::new(),
         samples: 0,
+        measured: None,
+        cut: None,
         finished: None,
     };
     delivery.execute(effects);
@@ -82,13 +88,17 @@ struct Delivery {
     rules: Rules,
     state: State,
     events: Events,
-    news: mpsc::UnboundedSender<News>,
+    news: mpsc::Sender<News>,
     timers: BTreeMap<Timer, Instant>,
     source: Option<Half>,
     sink: Option<Half>,
     target: Option<Target>,
     reports: Reports,
     samples: u32,
+    /// Reconnects as of the last sample; `None` before the first.
+    measured: Option<u32>,
+    /// A sink half that was cut in this step.
+    cut: Option<Attempt>,
     finished: Option<Outcome>,
 }
 
@@ -110,8 +120,8 @@ impl Delivery {
     async fn live(
         &mut self,
         mut words: mpsc::Receiver<Word>,
-        mut inbox: mpsc::UnboundedReceiver<Event>,
-        mut headlines: mpsc::UnboundedReceiver<News>,
+        mut inbox: mpsc::Receiver<Event>,
+        mut headlines: mpsc::Receiver<News>,
     ) {
         let mut sample = interval(SAMPLE_EVERY);
         sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -141,12 +151,12 @@ impl Delivery {
 
     fn take(&mut self, event: Event) {
         tracing::debug!(?event, "event");
-        if matches!(event, Event::SinkAcked(_)) {
-            if let Some(took) = self.shared.started() {
-                metrics::histogram!(metric::START_SECONDS).record(took.as_secs_f64());
-            }
+        if let Event::SinkAcked(_) = event
+            && let Some(took) = self.shared.started()
+        {
+            metrics::histogram!(metric::START_SECONDS).record(took.as_secs_f64());
         }
-        let at = Moment { now: self.shared.now(), chance: rand::random() };
+        let at = Moment { now: self.shared.now(), chance: (self.context.chance)() };
         let state = std::mem::replace(&mut self.state, State::Finished);
         let (state, effects, fits) = next(state, event, at, &self.rules);
         self.state = state;
@@ -154,6 +164,10 @@ impl Delivery {
             metrics::counter!(metric::LATE_EVENTS).increment(1);
         }
         self.execute(effects);
+        // An aborted half can't say that it is over.
+        if let Some(attempt) = self.cut.take() {
+            self.take(Event::SinkGone(attempt, SinkGone::Closed));
+        }
     }
 
     fn execute(&mut self, effects: Vec<Effect>) {
@@ -196,9 +210,9 @@ impl Delivery {
         self.shared.gate.shut();
         self.shared.outbox.hold();
         // Dropping a publisher resets its connection: what the kernel still holds is thrown away.
-        if let Some(sink) = &self.sink {
+        if let Some(sink) = self.sink.take() {
             sink.task.abort();
-            self.events.send(Event::SinkGone(sink.attempt, super::state::SinkGone::Closed));
+            self.cut = Some(sink.attempt);
         }
     }
 
@@ -214,7 +228,7 @@ impl Delivery {
             loop {
                 match context.clients.target(destination, spec.session, spec.epoch).await {
                     Err(TargetError::Unavailable) if !news.is_closed() => sleep(VAULT_RETRY).await,
-                    answer => return drop(news.send(News::Target(answer))),
+                    answer => return drop(news.send(News::Target(answer)).await),
                 }
             }
         };
@@ -225,7 +239,7 @@ impl Delivery {
         let (context, spec, news) = (self.context.clone(), self.shared.spec(), self.news.clone());
         let ask = async move {
             let answer = context.clients.claim(spec.session, spec.epoch).await.map(Box::new);
-            let _ = news.send(News::Spec(answer));
+            let _ = news.send(News::Spec(answer)).await;
         };
         tokio::spawn(ask.in_current_span());
     }
@@ -269,17 +283,20 @@ impl Delivery {
 
     fn sample(&mut self) {
         self.samples += 1;
-        if self.samples.is_multiple_of(REPEAT_EVERY) {
-            if let Some(standing) = self.state.standing_report() {
-                self.report(standing);
-            }
+        if self.samples.is_multiple_of(REPEAT_EVERY)
+            && let Some(standing) = self.state.standing_report()
+        {
+            self.report(standing);
         }
-        self.publish_sample();
+        if let Some(reconnects) = self.state.measurable() {
+            self.measured = Some(reconnects);
+            self.publish_sample(reconnects);
+        }
     }
 
-    fn publish_sample(&mut self) {
+    fn publish_sample(&self, reconnects: u32) {
         let spec = self.shared.spec();
-        let Some((destination, reconnects)) = spec.destination.zip(self.state.measurable()) else { return };
+        let Some(destination) = spec.destination else { return };
         let reading = self.shared.meter.lock().unwrap_or_else(PoisonError::into_inner).read(self.shared.now());
         let sample = MetricSample {
             stream: spec.stream,
@@ -320,6 +337,11 @@ impl Delivery {
             // Over already, unless the stop limit ran out: then dropping it kills FFmpeg and resets the connection.
             half.task.abort();
             let _ = half.task.await;
+        }
+        if let Some(reconnects) = self.measured {
+            // What was acknowledged since the last sample, up to the goodbye.
+            self.samples += 1;
+            self.publish_sample(reconnects);
         }
         let spec = self.shared.spec();
         finish::give_back(&self.context, &spec).await;

@@ -4,20 +4,22 @@ use tokio::sync::mpsc;
 
 use super::state::Event;
 
-/// Sends events to one session. Never waits: a session that is over listens to nobody, and the number of events is
-/// bounded by the number of halves (each sends at most four per attempt, and attempts are paced by timers).
+/// Events waiting for a session that is busy. Each half sends at most four per attempt.
+const MAX_WAITING: usize = 32;
+
+/// Sends events to one session.
 #[derive(Clone, Debug)]
-pub struct Events(mpsc::UnboundedSender<Event>);
+pub struct Events(mpsc::Sender<Event>);
 
 impl Events {
     /// A sender and its receiver.
-    pub fn channel() -> (Self, mpsc::UnboundedReceiver<Event>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
+    pub fn channel() -> (Self, mpsc::Receiver<Event>) {
+        let (sender, receiver) = mpsc::channel(MAX_WAITING);
         (Self(sender), receiver)
     }
 
     /// Tells the session, if it still listens.
-    pub fn send(&self, event: Event) {
-        let _ = self.0.send(event);
+    pub async fn send(&self, event: Event) {
+        let _ = self.0.send(event).await;
     }
 }

@@ -108,7 +108,7 @@ impl Pull<'_> {
                 end => return end,
             };
             self.attempt = if began.elapsed() > STABLE { 1 } else { self.attempt + 1 };
-            let wait = retry::delay(self.attempt, rand::random()).max(self.context.rules.retry_floor);
+            let wait = retry::delay(self.attempt, (self.context.chance)()).max(self.context.rules.retry_floor);
             let (attempt, reconnects) = (self.attempt, self.reconnects);
             let report =
                 Report { phase: Phase::Reconnecting, fault: Some(fault), attempt, retry_in: Some(wait), reconnects };

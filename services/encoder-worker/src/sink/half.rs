@@ -54,7 +54,7 @@ pub async fn run(
     if let SinkGone::Lost(fault) = &gone {
         metrics::counter!(metric::SINK_LOSSES, "code" => fault.code.clone()).increment(1);
     }
-    events.send(Event::SinkGone(attempt, gone));
+    events.send(Event::SinkGone(attempt, gone)).await;
 }
 
 struct Half<'a> {
@@ -76,7 +76,7 @@ impl Half<'_> {
             Ok(publisher) => publisher,
             Err(fault) => return SinkGone::Lost(fault),
         };
-        self.events.send(Event::SinkOpened(self.attempt));
+        self.events.send(Event::SinkOpened(self.attempt)).await;
         let headers = self.shared.outbox.attach();
         self.meter().restart_window(self.shared.now());
         let end = self.publish(&mut publisher, headers, &close).await;
@@ -153,7 +153,7 @@ impl Half<'_> {
                     if first.is_some() && sending.is_acked(publisher) {
                         first = None;
                         look = interval(LOOK_EVERY);
-                        self.events.send(Event::SinkAcked(self.attempt));
+                        self.events.send(Event::SinkAcked(self.attempt)).await;
                     }
                     // Whatever the notification missed.
                     if room && sending.take(publisher).await? {

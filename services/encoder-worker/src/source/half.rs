@@ -62,7 +62,7 @@ pub async fn run(
     let gone = half.run().await;
     shared.set_media(None);
     metrics::counter!(metric::SOURCE_ENDS, "reason" => reason(&gone)).increment(1);
-    events.send(Event::SourceGone(attempt, gone));
+    events.send(Event::SourceGone(attempt, gone)).await;
 }
 
 fn reason(gone: &Gone) -> &'static str {
@@ -114,7 +114,7 @@ impl Half<'_> {
             } else {
                 measuring_since = None;
                 if !std::mem::replace(&mut said_absent, true) {
-                    self.events.send(Event::SourceAbsent(self.attempt));
+                    self.events.send(Event::SourceAbsent(self.attempt)).await;
                 }
             }
             sleep(SEEK_EVERY).await;
@@ -158,7 +158,7 @@ impl Half<'_> {
     }
 
     async fn stream(&self, mut reader: Reader, source: SourceInfo, output: Output) -> Gone {
-        self.events.send(Event::SourceOpened(self.attempt));
+        self.events.send(Event::SourceOpened(self.attempt)).await;
         let span = self.shared.start_span(|parent| {
             tracing::info_span!(parent: parent, "ffmpeg.spawn", mode = output.mode(), pid = tracing::field::Empty)
         });
@@ -267,7 +267,7 @@ impl Running {
     ) -> Self {
         let produced = Arc::new(AtomicU64::new(0));
         let (count, stdout, stderr) = (produced.clone(), pipes.stdout, pipes.stderr);
-        let first = move || events.send(Event::EncoderProducing(attempt));
+        let first = (events, Event::EncoderProducing(attempt));
         let out = task(async move { output::drain(stdout, &shared.outbox, &count, first).await });
         let log = report.clone();
         let err = task(async move { log::drain(stderr, &log).await });

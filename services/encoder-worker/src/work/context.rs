@@ -44,6 +44,8 @@ pub struct Context {
     pub feed: feed::Limits,
     /// The bounds of the queue behind FFmpeg.
     pub outbox: outbox::Limits,
+    /// Uniform in `0.0..1.0`, for jitter.
+    pub chance: fn() -> f64,
     /// The bounds of a session; its policy comes from its settings.
     pub rules: Rules,
 }

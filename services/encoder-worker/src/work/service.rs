@@ -96,6 +96,7 @@ impl Worker {
             feed: feed::Limits::default(),
             outbox: outbox::Limits::default(),
             rules: Rules::default(),
+            chance,
             worker,
             bus,
             leases,
@@ -155,6 +156,12 @@ async fn drain(context: &Context, sessions: &TaskTracker, shutdown: &Shutdown) {
         () = shutdown.hard.cancelled() => tracing::warn!("sessions left behind"),
     }
     context.reporter.flush().await;
+}
+
+/// The one source of chance in this process.
+#[allow(clippy::disallowed_methods, reason = "the edge where chance comes in")]
+fn chance() -> f64 {
+    rand::random()
 }
 
 fn clients(config: &Config, worker: WorkerId) -> Result<Clients, Error> {

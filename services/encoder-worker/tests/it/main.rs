@@ -1,6 +1,8 @@
 //! One worker process between stand-ins of orchestrator, vault and relay, on a real NATS, a real Redis and a real
 //! FFmpeg, publishing to fault-injecting sinks.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 mod brains;
 mod encoder_faults;
 mod ownership;

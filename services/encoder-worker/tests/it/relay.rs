@@ -29,7 +29,6 @@ use tokio::{sync::broadcast, time::sleep};
 /// The fake relay. Dropping it stops everything.
 pub struct FakeRelay {
     inner: Arc<Inner>,
-    pub url: String,
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
@@ -85,10 +84,11 @@ impl FakeRelay {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let app = Router::new().route("/live/{file}", get(read)).with_state(inner.clone());
+        #[allow(clippy::disallowed_methods, reason = "a test's own server")]
         let serving = tokio::spawn(async move { axum::serve(listener, app).await }).abort_handle();
         let pacing = tokio::spawn(pace(inner.clone())).abort_handle();
-        let advert = tokio::spawn(announce(inner.clone(), directory, url.clone())).abort_handle();
-        let relay = Self { inner, url, tasks: vec![serving, pacing, advert] };
+        let advert = tokio::spawn(announce(inner.clone(), directory, url)).abort_handle();
+        let relay = Self { inner, tasks: vec![serving, pacing, advert] };
         relay.go_live();
         Ok(relay)
     }

@@ -36,7 +36,7 @@ pub struct Scene {
     tasks: Vec<tokio::task::AbortHandle>,
     _nats: Nats,
     pub redis: Redis,
-    pub dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
 }
 
 #[derive(Default)]
@@ -69,7 +69,21 @@ impl Scene {
         let ready = dir.path().join("ready.json");
         let worker = worker(&dir, &ready, &nats.url(), &redis.url(), &grpc, setup.env)?;
         worker.ready(PATIENCE, async || ready.exists()).await?;
-        Ok(Self { worker, relay, brains, bus, leases, stream, reports, samples, ready, tasks, _nats: nats, redis, dir })
+        Ok(Self {
+            worker,
+            relay,
+            brains,
+            bus,
+            leases,
+            stream,
+            reports,
+            samples,
+            ready,
+            tasks,
+            _nats: nats,
+            redis,
+            _dir: dir,
+        })
     }
 
     /// Starts a delivery to `sink`.
