@@ -14,7 +14,7 @@ async fn the_stream_follows_its_source() -> anyhow::Result<()> {
     let scene = Scene::open().await?;
     scene.source.kill();
     scene.source_is(false).await?;
-    scene.api.patch(&format!("/api/streams/{}", scene.stream.id), &json!({"end_grace_seconds": 1})).await?.data()?;
+    scene.api.patch(&format!("/api/streams/{}", scene.stream.id), &json!({"end_grace_s": 1})).await?.data()?;
     let (auto, manual) = (Sink::start().await?, Sink::start().await?);
     let id = scene.send_to(&auto, "auto", json!({"auto_start": true})).await?;
     scene.send_to(&manual, "manual", json!({})).await?;

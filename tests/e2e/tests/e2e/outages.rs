@@ -72,7 +72,10 @@ async fn streams_outlive_the_control_plane() -> anyhow::Result<()> {
     }
     untouched(&sinks).await?;
     for service in plane {
-        scene.stack.process(service, 0)?.restart().await?;
+        scene.stack.process(service, 0)?.respawn()?;
+    }
+    for service in plane {
+        scene.stack.process(service, 0)?.ready().await?;
     }
     scene.fed().await?;
     untouched(&sinks).await?;
@@ -81,7 +84,9 @@ async fn streams_outlive_the_control_plane() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_down_is_a_quick_503_and_nothing_else() -> anyhow::Result<()> {
-    let scene = Scene::open().await?;
+    // The truth must be on disk when the server is killed.
+    let options = testkit::stack::Options { durable: true, ..testkit::stack::Options::default() };
+    let scene = Scene::open_with(options, &testkit::live_source::Options::default()).await?;
     let (sinks, _) = scene.live_at(1).await?;
     scene.stack.postgres.kill();
     let asked = Instant::now();
