@@ -6,7 +6,9 @@
 mod brains;
 mod encoder_faults;
 mod ownership;
+mod pulling;
 mod relay;
+mod scale;
 mod scene;
 mod sink_faults;
 mod stream;
