@@ -16,7 +16,7 @@ const FILE: &str = "demo/demo.json";
 pub struct Demo {
     stream: String,
     source: LiveSource,
-    _servers: Vec<NginxRtmp>,
+    servers: Vec<NginxRtmp>,
 }
 
 /// What can be watched.
@@ -49,7 +49,7 @@ impl Demo {
             ..live_source::Options::default()
         };
         let source = LiveSource::start_with(&stream.publish_url(), &options)?;
-        let demo = Self { stream: stream.id, source, _servers: servers };
+        let demo = Self { stream: stream.id, source, servers };
         api.start(&demo.stream).await.context("can't go live")?;
         api.wait_destinations(&demo.stream, LIVE, &["connected", "live"]).await?;
         let outlets = demo.look().await?;
@@ -71,17 +71,20 @@ impl Demo {
     }
 
     async fn look(&self) -> anyhow::Result<Vec<Outlet>> {
-        let mut outlets = Vec::new();
-        for (name, server) in NAMES.iter().zip(&self._servers) {
-            let url = server.stream_url(&stream_key(name));
-            let found = ffprobe(&url).await.with_context(|| format!("nothing to see at {name}"))?;
-            if found.video().is_none() || found.audio().is_none() {
-                bail!("{name} has no picture or no sound: {}", found.summary());
-            }
-            outlets.push(Outlet { name: (*name).to_owned(), url, found: found.summary() });
+        let mut looking = tokio::task::JoinSet::new();
+        for (name, server) in NAMES.into_iter().zip(&self.servers) {
+            looking.spawn(look_at(name, server.stream_url(&stream_key(name))));
         }
-        Ok(outlets)
+        looking.join_all().await.into_iter().collect()
     }
+}
+
+async fn look_at(name: &'static str, url: String) -> anyhow::Result<Outlet> {
+    let found = ffprobe(&url).await.with_context(|| format!("nothing to see at {name}"))?;
+    if found.video().is_none() || found.audio().is_none() {
+        bail!("{name} has no picture or no sound: {}", found.summary());
+    }
+    Ok(Outlet { name: name.to_owned(), url, found: found.summary() })
 }
 
 fn stream_key(name: &str) -> String {
