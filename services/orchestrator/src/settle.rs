@@ -65,7 +65,8 @@ async fn settle_destination(
 ) -> Result<State, Error> {
     let session = world.session_of(row);
     let (now, edges) = destination_state::next(&row.state()?, &seen(world, row, session, now_ms)?);
-    let extra = extra(row, session, &now, &edges, now_ms);
+    let of_run = session.filter(|s| s.placed_at_ms >= world.stream.started_at_ms.unwrap_or(0));
+    let extra = extra(row, of_run, &now, &edges, now_ms);
     if changes(row, &now, &extra)? {
         destinations::set_state(conn, row.id(), &now, extra).await?;
     }
@@ -96,6 +97,7 @@ fn source_fault(world: &World) -> Option<Fault> {
     pull.fault.clone().map(|f| f.0).filter(|_| failing)
 }
 
+/// `session` is none when it was placed for an earlier run: its counters are not of this one.
 fn extra<'a>(
     row: &'a DestinationRow,
     session: Option<&'a SessionRow>,

@@ -11,7 +11,7 @@ use crate::{
     ctx::Ctx,
     error::{Error, chain},
     names,
-    store::{idempotency, outbox, sessions, sources, totals},
+    store::{connection_tests, idempotency, outbox, sessions, sources, totals},
 };
 
 const LOOK: Duration = Duration::from_secs(1);
@@ -113,7 +113,7 @@ async fn clean(ctx: &Ctx) -> Result<(), Error> {
             if dropped > 0 {
                 tracing::error!(dropped, "events dropped: the bus did not take them for a day");
             }
-            sessions::sweep_tests(&mut conn, now_ms - TEST_MS).await?;
+            connection_tests::sweep(&mut conn, now_ms - TEST_MS).await?;
             totals::sweep(&mut conn).await?;
             Ok(())
         })

@@ -16,7 +16,7 @@ use crate::{
     names,
     rows::{DestinationRow, SessionRow, small, unsigned},
     settle::settle,
-    store::{destinations, sessions, streams},
+    store::{connection_tests, destinations, sessions, streams},
     world::World,
 };
 
@@ -165,7 +165,7 @@ pub(super) async fn finish_test(ctx: &Ctx, r: v1::FinishTestRequest) -> Result<v
     ctx.db
         .bounded(async {
             let mut conn = ctx.db.pool().acquire().await?;
-            if sessions::finish_test(&mut conn, id, Epoch(r.epoch), &worker, &result, ctx.now_ms()).await? {
+            if connection_tests::finish(&mut conn, id, Epoch(r.epoch), &worker, &result, ctx.now_ms()).await? {
                 Ok(())
             } else {
                 Err(Error::state("not_owner", "This worker does not own the test."))

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, chain},
     rows::SessionRow,
     store::{
-        destinations, epochs,
+        connection_tests, destinations, epochs,
         sessions::{self, Place},
     },
 };
@@ -95,7 +95,7 @@ async fn place(ctx: &Ctx, test: &Test) -> Result<(), Error> {
                 run_started_ms: 0,
                 traceparent: traceparent.as_deref(),
             };
-            let placed = sessions::place_test(&mut tx, test.id, epoch, place, ctx.now_ms()).await?;
+            let placed = connection_tests::place(&mut tx, test.id, epoch, place, ctx.now_ms()).await?;
             tx.commit().await?;
             Ok(placed.then_some(epoch))
         })

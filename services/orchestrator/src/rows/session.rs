@@ -92,9 +92,9 @@ impl SessionRow {
         }
     }
 
-    /// Reconnects in this run, over all epochs.
+    /// Reconnects in this run, over all epochs: a worker counts on from what its specification told it.
     pub fn total_reconnects(&self) -> i32 {
-        self.prior_reconnects.saturating_add(self.reconnects)
+        self.prior_reconnects.max(self.reconnects)
     }
 
     /// For the planner.

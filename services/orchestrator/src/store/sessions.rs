@@ -71,7 +71,7 @@ pub async fn place(conn: &mut PgConnection, run: &Run, place: Place<'_>, now_ms:
             placements = CASE WHEN s.placed_at_ms < $10 THEN 1 ELSE s.placements + 1 END,
             unclaimed_since_ms = CASE WHEN s.phase = 'placed' AND s.placed_at_ms >= $10 THEN s.unclaimed_since_ms ELSE $7 END,
             ever_connected = s.ever_connected AND s.placed_at_ms >= $10,
-            prior_reconnects = CASE WHEN s.placed_at_ms < $10 THEN 0 ELSE s.prior_reconnects + s.reconnects END
+            prior_reconnects = CASE WHEN s.placed_at_ms < $10 THEN 0 ELSE GREATEST(s.prior_reconnects, s.reconnects) END
          WHERE s.epoch = $9",
     )
     .bind(run.session.0)
@@ -187,7 +187,7 @@ pub struct Told<'a> {
     pub retry_at_ms: Option<i64>,
     /// `copy`, `encode`, or empty.
     pub mode: &'a str,
-    /// In this epoch.
+    /// In this run: a worker counts on from what earlier epochs had.
     pub reconnects: i32,
 }
 
@@ -334,79 +334,12 @@ pub async fn unprove(conn: &mut PgConnection, destination: DestinationId) -> Res
     Ok(())
 }
 
-/// Places a connection test, or places it again under a new epoch while nobody has claimed it.
-///
-/// # Errors
-/// Postgres is away.
-pub async fn place_test(
-    conn: &mut PgConnection,
-    id: SessionId,
-    epoch: Epoch,
-    place: Place<'_>,
-    now_ms: i64,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "INSERT INTO sessions AS s (id, stream_id, destination_id, kind, epoch, generation, phase, placed_at_ms,
-            unclaimed_since_ms, traceparent, updated_at_ms)
-         VALUES ($1, $2, $3, 'test', $4, $5, 'placed', $6, $6, $7, $6)
-         ON CONFLICT (id) DO UPDATE SET epoch = $4, placed_at_ms = $6, updated_at_ms = $6 WHERE s.phase = 'placed'",
-    )
-    .bind(id.0)
-    .bind(place.stream.0)
-    .bind(place.destination.map(|d| d.0))
-    .bind(signed(epoch.0))
-    .bind(signed(place.generation.0))
-    .bind(now_ms)
-    .bind(place.traceparent)
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Stores a test's result, from its owner only.
-///
-/// # Errors
-/// Postgres is away; no such owner.
-pub async fn finish_test(
-    conn: &mut PgConnection,
-    id: SessionId,
-    epoch: Epoch,
-    worker: &WorkerId,
-    result: &[u8],
-    now_ms: i64,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "UPDATE sessions SET test_result = $4, phase = 'ended', updated_at_ms = $5
-         WHERE id = $1 AND epoch = $2 AND worker_id = $3 AND kind = 'test'",
-    )
-    .bind(id.0)
-    .bind(signed(epoch.0))
-    .bind(worker.as_str())
-    .bind(result)
-    .bind(now_ms)
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
 /// Removes one session's row.
 ///
 /// # Errors
 /// Postgres is away.
 pub async fn remove(conn: &mut PgConnection, id: SessionId) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM sessions WHERE id = $1").bind(id.0).execute(conn).await?;
-    Ok(())
-}
-
-/// Removes tests that nobody waits for any more.
-///
-/// # Errors
-/// Postgres is away.
-pub async fn sweep_tests(conn: &mut PgConnection, placed_before_ms: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM sessions WHERE kind = 'test' AND placed_at_ms < $1")
-        .bind(placed_before_ms)
-        .execute(conn)
-        .await?;
     Ok(())
 }
 

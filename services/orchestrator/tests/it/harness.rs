@@ -1,13 +1,7 @@
 //! One installation: real NATS, Redis and Postgres, one or more replicas of the orchestrator in this process, and a
 //! vault that only counts deletions.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bus::{Bus, EventKind, StoredEvent};
 use clap::Parser;
@@ -22,15 +16,11 @@ use service_kit::{
 };
 use testkit::{Nats, Postgres, Redis, wait};
 use tokio::net::TcpListener;
-use tonic::{Request, Response, Status};
+use tonic::Status;
 use uuid::Uuid;
-use wire::v1::{
-    self,
-    ingest_client::IngestClient,
-    sessions_client::SessionsClient,
-    streams_client::StreamsClient,
-    vault_server::{Vault, VaultServer},
-};
+use wire::v1::{self, ingest_client::IngestClient, sessions_client::SessionsClient, streams_client::StreamsClient};
+
+use crate::vault::CountingVault;
 
 pub const TENANT: &str = "alice";
 const TOKEN: &str = "0123456789abcdef-internal";
@@ -372,48 +362,4 @@ fn tracing_log() -> Option<()> {
     // `RUST_LOG=info` shows what the service says.
     let filter = std::env::var("RUST_LOG").ok()?;
     tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init().ok()
-}
-
-/// Refuses the first deletion, then counts.
-#[derive(Clone, Default)]
-pub struct CountingVault {
-    pub calls: Arc<AtomicU32>,
-    pub deleted: Arc<std::sync::Mutex<Vec<v1::DeleteSecretsRequest>>>,
-}
-
-impl CountingVault {
-    async fn serve() -> anyhow::Result<(Self, String)> {
-        let vault = Self::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let router = grpc::server().add_service(VaultServer::new(vault.clone()));
-        tokio::spawn(grpc::serve(router, listener, Shutdown::new(Duration::from_secs(1))));
-        Ok((vault, url))
-    }
-}
-
-#[tonic::async_trait]
-impl Vault for CountingVault {
-    async fn delete_secrets(&self, r: Request<v1::DeleteSecretsRequest>) -> Result<Response<v1::VaultEmpty>, Status> {
-        if self.calls.fetch_add(1, Ordering::SeqCst) == 0 {
-            return Err(Status::unavailable("not now"));
-        }
-        self.deleted.lock().unwrap().push(r.into_inner());
-        Ok(Response::new(v1::VaultEmpty {}))
-    }
-    async fn put_stream_key(&self, _: Request<v1::PutStreamKeyRequest>) -> Result<Response<v1::VaultEmpty>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn get_publish_target(
-        &self,
-        _: Request<v1::GetPublishTargetRequest>,
-    ) -> Result<Response<v1::PublishTarget>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn create_ingest_key(&self, _: Request<v1::IngestKeyRequest>) -> Result<Response<v1::IngestKey>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn reveal_ingest_key(&self, _: Request<v1::IngestKeyRequest>) -> Result<Response<v1::IngestKey>, Status> {
-        Err(Status::unimplemented(""))
-    }
 }
