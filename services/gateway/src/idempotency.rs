@@ -14,7 +14,6 @@ use domain::ids::{StreamId, TenantId};
 use ring::digest;
 use secret::Zeroizing;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use wire::v1::{self, begin_idempotent_response::Outcome};
 
 use crate::{
@@ -84,7 +83,7 @@ pub type Work = Pin<Box<dyn Future<Output = Result<Answer, ApiError>> + Send>>;
 /// # Errors
 /// Those of the work; 409 while the first request runs; 422 for a key of another request.
 pub async fn once(app: App, tenant: TenantId, claim: Option<Claim>, work: Work) -> Result<Response, ApiError> {
-    let Some(claim) = claim else { return work.await.map(Answer::into_response) };
+    let Some(claim) = claim else { return work.await?.into_response() };
     let begin = v1::BeginIdempotentRequest {
         tenant_id: tenant.0.clone(),
         key: claim.key.clone(),
@@ -95,7 +94,7 @@ pub async fn once(app: App, tenant: TenantId, claim: Option<Claim>, work: Work) 
         Outcome::New => {
             let answer = work.await;
             finish(&app, &tenant, claim.key, answer.as_ref().ok()).await;
-            answer.map(Answer::into_response)
+            answer?.into_response()
         }
         Outcome::Replay => replay(&app, &tenant, &begun).await,
         Outcome::InFlight => {
@@ -116,7 +115,7 @@ pub async fn once(app: App, tenant: TenantId, claim: Option<Claim>, work: Work) 
 /// What is kept of an answer.
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    body: Value,
+    body: String,
     /// An ingest key belongs into it: whose, and where.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reveal: Option<Reveal>,
@@ -162,7 +161,7 @@ async fn replay(app: &App, tenant: &TenantId, begun: &v1::BeginIdempotentRespons
         answer = answer.with_ingest_key(at, Zeroizing::new(key.key));
     }
     metrics::counter!(metric::REPLAYED).increment(1);
-    let mut response = answer.into_response();
+    let mut response = answer.into_response()?;
     response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     Ok(response)
 }

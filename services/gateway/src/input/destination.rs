@@ -208,3 +208,69 @@ fn stream_key(fields: &mut Fields<'_>) -> Option<StreamKey> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,20}".prop_map(Value::from),
+            Just(json!("rtmp_custom")),
+            Just(json!("rtmp://example.com/live")),
+        ];
+        leaf.prop_recursive(3, 20, 5, |inner| {
+            let name = prop_oneof![
+                Just("settings".to_owned()),
+                Just("bitrate".to_owned()),
+                Just("platform".to_owned()),
+                Just("rtmp_url".to_owned()),
+                Just("stream_key".to_owned()),
+                Just("name".to_owned()),
+                ".{0,10}"
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map(name, inner, 0..6).prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    fn guide() -> Value {
+        json!({"stream_id": "x", "platform": "rtmp_custom", "name": "n", "rtmp_url": "rtmp://example.com/live",
+            "stream_key": "secret-key-0123", "settings": {"bitrate": 4500}})
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_sent() {
+        let new = New::read(&guide(), false, TargetPolicy::default()).unwrap();
+        assert_eq!((new.name.as_str(), new.is_enabled, new.key.expose()), ("n", true, "secret-key-0123"));
+        assert_eq!(new.target.to_string(), "rtmp://example.com/live");
+        assert!(!format!("{new:?}").contains("secret-key"));
+    }
+
+    proptest! {
+        /// Any body is taken or refused with 422, and a refusal never repeats a key.
+        #[test]
+        fn any_body_is_taken_or_refused(body in any_json(), field in "[a-z_]{1,12}", value in any_json()) {
+            let policy = TargetPolicy::default();
+            let mut changed = guide();
+            changed[field] = value;
+            for body in [&body, &changed] {
+                for refused in [New::read(body, false, policy).err(), Change::read(body, policy).err()].into_iter().flatten() {
+                    prop_assert_eq!(refused.status(), 422);
+                    let text = serde_json::to_string(&refused.body("r")).unwrap();
+                    prop_assert!(!text.contains("secret-key"), "{}", text);
+                }
+            }
+        }
+    }
+}

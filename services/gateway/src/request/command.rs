@@ -3,7 +3,7 @@
 
 use axum::{
     extract::{FromRequest, Request},
-    http::{Method, StatusCode},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use domain::ids::{StreamId, TenantId};
@@ -40,7 +40,7 @@ pub struct Answer {
     /// 200 or 201.
     pub status: StatusCode,
     /// The JSON; with an ingest key, an empty string stands in its place.
-    pub body: Value,
+    pub body: String,
     /// The ingest key and where it goes.
     pub ingest_key: Option<(IngestKeyAt, Zeroizing<String>)>,
 }
@@ -66,10 +66,7 @@ impl Answer {
     }
 
     fn with(status: StatusCode, body: &impl Serialize) -> Result<Self, ApiError> {
-        let body = serde_json::to_value(body).map_err(|error| {
-            tracing::error!(%error, "an answer can't be JSON");
-            ApiError::internal()
-        })?;
+        let body = serde_json::to_string(body).map_err(no_json)?;
         Ok(Self { status, body, ingest_key: None })
     }
 
@@ -80,14 +77,26 @@ impl Answer {
     }
 
     /// The answer on the wire, key included.
-    pub fn into_response(mut self) -> Response {
-        if let Some((at, key)) = self.ingest_key.take()
-            && let Some(place) = self.body.pointer_mut(at.pointer)
-        {
-            *place = Value::String(key.to_string());
-        }
-        (self.status, axum::Json(self.body)).into_response()
+    ///
+    /// # Errors
+    /// 500: the body has no place for the key.
+    pub fn into_response(self) -> Result<Response, ApiError> {
+        let body = match self.ingest_key {
+            None => self.body,
+            Some((at, key)) => {
+                let mut body: Value = serde_json::from_str(&self.body).map_err(no_json)?;
+                *body.pointer_mut(at.pointer).ok_or_else(ApiError::internal)? = Value::String(key.to_string());
+                body.to_string()
+            }
+        };
+        let json = HeaderValue::from_static("application/json");
+        Ok((self.status, [(header::CONTENT_TYPE, json)], body).into_response())
     }
+}
+
+fn no_json(error: serde_json::Error) -> ApiError {
+    tracing::error!(%error, "an answer can't be JSON");
+    ApiError::internal()
 }
 
 impl Command {
