@@ -107,7 +107,7 @@ async fn open(
 ) -> Result<Option<Unlocked>, Error> {
     let opened = async {
         loop {
-            match attempt(config, store, passphrases).await {
+            match ready(config, store, passphrases).await {
                 Err(Error::Store(error) | Error::Unlock(unlock::Error::Store(error))) if error.is_unavailable() => {
                     tracing::warn!(%error, "waiting for Postgres");
                     sleep(RETRY_EVERY).await;
@@ -120,6 +120,12 @@ async fn open(
         opened = opened => opened.map(Some),
         () = shutdown.soft.cancelled() => Ok(None),
     }
+}
+
+async fn ready(config: &Config, store: &Store, passphrases: &Passphrases) -> Result<Unlocked, Error> {
+    let unlocked = attempt(config, store, passphrases).await?;
+    store.warm().await?;
+    Ok(unlocked)
 }
 
 async fn attempt(config: &Config, store: &Store, passphrases: &Passphrases) -> Result<Unlocked, Error> {
