@@ -32,7 +32,7 @@ impl Scene {
         let source = live_source::Options { kbps, ..live_source::Options::default() };
         let source = LiveSource::start_with(&stream.publish_url(), &source)?;
         api.wait_status(&stream.id, PATIENCE, |status| {
-            status["stream"]["source"]["video_kbps"].as_u64().is_some_and(|kbps| kbps > 0)
+            status["stream"]["source"]["bitrate"].as_u64().is_some_and(|kbps| kbps > 0)
         })
         .await?;
         Ok(Self { _source: source, stream, api, stack })
