@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use domain::ids::RelayId;
 use media::rtmp::server;
 use secret::SecretString;
-use service_kit::{HttpLimits, grpc::InternalChannel, ticket::TicketKey};
+use service_kit::{grpc::InternalChannel, ticket::TicketKey};
 
 /// What a relay is built from.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ pub struct Bounds {
     /// One RTMP connection.
     pub session: server::Options,
     /// The inner HTTP listener.
-    pub http: HttpLimits,
+    pub http: HttpBounds,
     /// How long a publisher waits while the orchestrator does not answer.
     pub authorize_wait: Duration,
     /// One call to the orchestrator.
@@ -75,20 +75,40 @@ pub struct Bounds {
     pub fence_memory: Duration,
 }
 
+/// Bounds of the inner HTTP listener.
+#[derive(Clone, Debug)]
+pub struct HttpBounds {
+    /// Connections at a time; more are closed at once.
+    pub max_connections: usize,
+    /// From the connection to the end of the request's header.
+    pub header_read_timeout: Duration,
+    /// Bytes that are gathered for one write (and the most a request may have).
+    pub max_buffer: usize,
+    /// `SO_SNDBUF`; the kernel doubles it. It bounds what a slow reader ties up and how stale its media gets.
+    pub send_buffer: usize,
+    /// A reader that takes nothing for so long is dead rather than slow.
+    pub stalled_write_timeout: Duration,
+}
+
+impl Default for HttpBounds {
+    fn default() -> Self {
+        Self {
+            max_connections: 4_096,
+            header_read_timeout: Duration::from_secs(5),
+            max_buffer: 128 << 10,
+            send_buffer: 256 << 10,
+            stalled_write_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
 impl Default for Bounds {
     fn default() -> Self {
         Self {
             max_rtmp_connections: 1_000,
             max_sources: 500,
             session: server::Options::default(),
-            http: HttpLimits {
-                max_connections: 4_096,
-                // A reader that takes nothing for so long is dead rather than slow.
-                stalled_write_timeout: Duration::from_secs(60),
-                // hyper gathers up to this much into one write, and reads requests into as much.
-                max_header_bytes: 128 << 10,
-                ..HttpLimits::default()
-            },
+            http: HttpBounds::default(),
             authorize_wait: Duration::from_secs(3),
             call_timeout: Duration::from_secs(1),
             authorize_pause: Duration::from_millis(200),

@@ -87,7 +87,7 @@ impl Service {
         let flv = http::router(Arc::clone(&relay));
         let tasks = &shutdown.tasks;
         tasks.spawn(log(service_kit::serve_http(self.ops, ops, HttpLimits::default(), shutdown.clone())));
-        tasks.spawn(log(service_kit::serve_http(self.http, flv, bounds.http, shutdown.clone())));
+        tasks.spawn(http::serve(Arc::clone(&relay), self.http, flv));
         tasks.spawn(directory::announce_relay(Arc::clone(&relay)));
         ingest::listen(relay, self.rtmp).await;
     }

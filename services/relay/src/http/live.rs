@@ -8,13 +8,14 @@ use std::{sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{Extension, Path, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use domain::{ids::StreamId, source::SourceInfo};
 use service_kit::ticket::{Ticket, Use};
 
+use super::socket::Slot;
 use crate::{fence::Fenced, ingest::Relay, meters, source::Reader};
 
 const SOURCE_INFO: HeaderName = HeaderName::from_static("x-source-info");
@@ -31,12 +32,17 @@ enum Refused {
 
 pub(super) async fn read(
     State(relay): State<Arc<Relay>>,
+    Extension(slot): Extension<Slot>,
     Path(file): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
     match open(&relay, &file, &method, &headers).await {
-        Ok(reader) => respond(reader),
+        Ok(reader) => {
+            // Empty: a connection has one request.
+            let _ = slot.set(Arc::clone(reader.cut()));
+            respond(reader)
+        }
         Err(refused) => refused.into_response(),
     }
 }

@@ -1,6 +1,10 @@
 //! Inner HTTP-FLV: `GET /live/{stream_id}.flv` with a ticket.
 
 mod live;
+mod serve;
+mod socket;
+
+pub(crate) use serve::serve;
 
 use std::sync::Arc;
 

@@ -14,7 +14,10 @@ use super::{
     Layout, Source,
     ring::{Cursor, Next},
 };
-use crate::{fence::Pass, meters};
+use crate::{
+    fence::{Cut, Pass},
+    meters,
+};
 
 /// Why a body is aborted: the connection is closed without its end, so that the reader knows that this is not the end
 /// of the stream.
@@ -60,6 +63,11 @@ impl Reader {
         source.reader_list().push(Arc::clone(reader.pass.cut()));
         meters::readers(1.0);
         Some(reader)
+    }
+
+    /// Fires when this reader has lost its right to read.
+    pub(crate) fn cut(&self) -> &Arc<Cut> {
+        self.pass.cut()
     }
 
     /// What the source is made of, for the response header.

@@ -1,12 +1,18 @@
 //! Tickets and epochs of readers.
 
 use domain::ids::{Epoch, StreamId};
+use media::flv::TagKind;
 use reqwest::StatusCode;
 use service_kit::ticket::{Ticket, Use};
+use testkit::wait;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+};
 use uuid::Uuid;
 
 use crate::{
-    rig::{End, KEY, Reader, Rig, now_ms},
+    rig::{DEADLINE, End, KEY, Reader, Rig, now_ms},
     script,
 };
 
@@ -69,4 +75,44 @@ async fn bad_tickets_open_nothing() {
     let no_id = rig.http.get(format!("http://{}/live/x.flv", rig.addresses.http)).bearer_auth(&good).send().await;
     assert_eq!(no_id.unwrap().status(), StatusCode::NOT_FOUND);
     assert_eq!(status(&good).await, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fenced_reader_that_was_not_reading_is_reset_and_finds_no_more_than_its_own_buffer() {
+    let rig = Rig::new().await;
+    let mut publisher = rig.publish(KEY).await.unwrap();
+    script::headers(&mut publisher).await.unwrap();
+    script::frames(&mut publisher, 0..3).await.unwrap();
+    let session = rig.session();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let mut paused = socket.connect(rig.addresses.http).await.unwrap();
+    let ticket = rig.ticket(session, 7, Use::Read);
+    let request =
+        format!("GET /live/{}.flv HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer {ticket}\r\n\r\n", rig.stream);
+    paused.write_all(request.as_bytes()).await.unwrap();
+    wait::until_true("it reads", DEADLINE, async || rig.metric("relay_readers").await == 1.0).await.unwrap();
+    let sent = rig.metric("relay_egress_bytes_total").await;
+    for n in 3..203 {
+        publisher.send(&script::tag(TagKind::Video, n * 40, vec![0x27; 20_000])).await.unwrap();
+        publisher.flush().await.unwrap();
+    }
+    wait::until_true("all is received", DEADLINE, async || rig.metric("relay_ingest_bytes_total").await > 4e6)
+        .await
+        .unwrap();
+    let queued = rig.metric("relay_egress_bytes_total").await - sent;
+    assert!(queued < 2e6, "{queued} bytes are on their way to a reader that takes none");
+    let new = Reader::new(rig.get(rig.stream, &rig.ticket(session, 8, Use::Read)).await);
+    wait::until_true("the old one is gone", DEADLINE, async || rig.metric("relay_readers").await == 1.0).await.unwrap();
+    let (mut left, mut buffer) = (0, vec![0; 64 << 10]);
+    let end = loop {
+        match paused.read(&mut buffer).await {
+            Ok(0) => break None,
+            Ok(read) => left += read,
+            Err(error) => break Some(error.kind()),
+        }
+    };
+    assert_eq!(end, Some(std::io::ErrorKind::ConnectionReset));
+    assert!(left < 300_000, "{left} stale bytes");
+    drop(new);
 }
