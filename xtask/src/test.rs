@@ -30,7 +30,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let began = Instant::now();
     setup::ensure()?;
-    cargo::build_services(false)?;
+    build(args)?;
     set_child_subreaper(Some(getpid())).context("can't become a subreaper")?;
     let mut runner = runner(args);
     let mut child = runner.spawn().context("can't run cargo")?;
@@ -47,11 +47,30 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The services must be there before the tests that start them. Built together with the tests, cargo chooses the same
+/// features for both and compiles every dependency once.
+fn build(args: &Args) -> anyhow::Result<()> {
+    if names_packages(args) {
+        return cargo::build_services(false);
+    }
+    println!("building services and tests");
+    let mut command = cargo::command();
+    command.env("SQLX_OFFLINE", "true");
+    cargo::run(command.args(["build", "--quiet", "--workspace", "--bins", "--tests"]))
+}
+
+fn names_packages(args: &Args) -> bool {
+    args.rest.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
+}
+
 fn runner(args: &Args) -> std::process::Command {
     let mut cargo = cargo::command();
     cargo.env("SQLX_OFFLINE", "true").env("RUST_BACKTRACE", "1");
     if has_nextest() {
-        cargo.args(["nextest", "run", "--workspace"]);
+        cargo.args(["nextest", "run"]);
+        if !names_packages(args) {
+            cargo.arg("--workspace");
+        }
         if std::env::var_os("CI").is_some() {
             cargo.args(["--profile", "ci"]);
         }
