@@ -81,7 +81,14 @@ pub async fn serve(ctx: &Ctx, config: &Config, listener: TcpListener, shutdown: 
 /// # Errors
 /// A malformed configuration.
 pub async fn connect(config: &Config) -> anyhow::Result<Ctx> {
-    let options = Options::from_config(config);
+    connect_with(config, Options::from_config(config)).await
+}
+
+/// The same with other bounds.
+///
+/// # Errors
+/// A malformed configuration.
+pub async fn connect_with(config: &Config, options: Options) -> anyhow::Result<Ctx> {
     let db = Db::new(&config.database_url, config.database_connections, options.database)
         .context("DATABASE_URL can't be read")?;
     let bus = Bus::connect(config.nats_url.expose_secret(), "orchestrator").await.context("NATS_URL")?;

@@ -13,8 +13,8 @@ use crate::error::Error;
 
 /// Our schema; no other service reads it.
 const SCHEMA: &str = "orchestrator";
-/// How long to wait for a connection of the pool.
-const ACQUIRE: Duration = Duration::from_millis(1_200);
+/// The share of the bound that may go by waiting for a connection, in tenths.
+const ACQUIRE_TENTHS: u32 = 7;
 /// Held while schema and migrations are applied, so that replicas starting together take turns.
 const MIGRATION_LOCK: i64 = 0x6578_7072_736e_0001;
 /// How long a migration may take.
@@ -44,7 +44,7 @@ impl Db {
             .options([("search_path", SCHEMA), ("statement_timeout", STATEMENT_TIMEOUT_MS)]);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(ACQUIRE)
+            .acquire_timeout(bound * ACQUIRE_TENTHS / 10)
             .connect_lazy_with(options.clone());
         Ok(Self { pool, options, bound })
     }
@@ -73,7 +73,7 @@ impl Db {
     /// # Errors
     /// Postgres is away.
     pub async fn dedicated(&self) -> Result<PgConnection, sqlx::Error> {
-        timeout(ACQUIRE, PgConnection::connect_with(&self.options)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        timeout(self.bound, PgConnection::connect_with(&self.options)).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     /// Begins a transaction.

@@ -65,8 +65,7 @@ async fn settle_destination(
 ) -> Result<State, Error> {
     let session = world.session_of(row);
     let (now, edges) = destination_state::next(&row.state()?, &seen(world, row, session, now_ms)?);
-    let of_run = session.filter(|s| s.placed_at_ms >= world.stream.started_at_ms.unwrap_or(0));
-    let extra = extra(row, of_run, &now, &edges, now_ms);
+    let extra = extra(row, session, world.stream.generation, &now, &edges, now_ms);
     if changes(row, &now, &extra)? {
         destinations::set_state(conn, row.id(), &now, extra).await?;
     }
@@ -97,10 +96,10 @@ fn source_fault(world: &World) -> Option<Fault> {
     pull.fault.clone().map(|f| f.0).filter(|_| failing)
 }
 
-/// `session` is none when it was placed for an earlier run: its counters are not of this one.
 fn extra<'a>(
     row: &'a DestinationRow,
     session: Option<&'a SessionRow>,
+    generation: i64,
     now: &State,
     edges: &[Edge],
     now_ms: i64,
@@ -113,8 +112,9 @@ fn extra<'a>(
     // Nothing runs: nothing to judge.
     let quiet = matches!(now.status(), Status::Pending | Status::Stopping | Status::Ended);
     Extra {
-        mode: session.map_or(row.mode.as_str(), |s| s.mode.as_str()),
-        reconnects: session.map_or(row.reconnects, |s| s.total_reconnects().max(row.reconnects)),
+        mode: session.filter(|s| s.phase().is_ok_and(|p| !p.is_over())).map_or(&row.mode, |s| &s.mode),
+        // A session of an earlier run has that run's count.
+        reconnects: session.filter(|s| s.generation == generation).map_or(row.reconnects, SessionRow::total_reconnects),
         connected_at_ms,
         health: if quiet { Health::Unknown.as_str() } else { &row.health },
         issues: if quiet { &[] } else { &row.issues.0 },

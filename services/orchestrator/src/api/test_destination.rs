@@ -92,7 +92,6 @@ async fn place(ctx: &Ctx, test: &Test) -> Result<(), Error> {
                 stream: test.stream,
                 destination: Some(test.destination),
                 generation: Generation(0),
-                run_started_ms: 0,
                 traceparent: traceparent.as_deref(),
             };
             let placed = connection_tests::place(&mut tx, test.id, epoch, place, ctx.now_ms()).await?;

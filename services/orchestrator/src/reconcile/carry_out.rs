@@ -79,7 +79,6 @@ async fn place(conn: &mut PgConnection, world: &World, run: &Run, now_ms: i64) -
         stream: world.id(),
         destination,
         generation: Generation(unsigned(world.stream.generation)),
-        run_started_ms: world.stream.started_at_ms.unwrap_or(0),
         traceparent: world.stream.traceparent.as_deref(),
     };
     if !sessions::place(conn, run, place, now_ms).await? {

@@ -67,11 +67,12 @@ impl Written {
 }
 
 async fn write(ctx: &Ctx, id: StreamId) -> Result<Written, Error> {
-    let now_ms = ctx.now_ms();
     let mut tx = ctx.db.begin().await?;
     let Some(stream) = streams::lock_free(&mut tx, id).await? else {
         return Ok(Written::nothing(gone_or_busy(ctx, id).await?));
     };
+    // After the lock: not before the wish that is read under it.
+    let now_ms = ctx.now_ms();
     let mut world = World::load(&mut tx, stream).await?;
     let mut spoken = Vec::new();
     let mut again_ms = None;

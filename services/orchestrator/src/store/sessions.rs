@@ -46,10 +46,8 @@ pub struct Place<'a> {
     pub stream: StreamId,
     /// Its destination, unless it is a pull.
     pub destination: Option<DestinationId>,
-    /// The wish it serves.
+    /// The wish it serves, which names the run: counters and "was connected" count within it.
     pub generation: Generation,
-    /// When the run began: counters and "was connected" count from there.
-    pub run_started_ms: i64,
     /// The trace that asked for it.
     pub traceparent: Option<&'a str>,
 }
@@ -68,10 +66,10 @@ pub async fn place(conn: &mut PgConnection, run: &Run, place: Place<'_>, now_ms:
             placed_at_ms = $7, claimed_at_ms = NULL, lease_expired = false, sequence = 0, fault = NULL,
             retry_at_ms = NULL, flowing = false, reconnects = 0, traceparent = $8, updated_at_ms = $7,
             stop_first_ms = NULL, stop_last_ms = NULL, refresh_first_ms = NULL, refresh_last_ms = NULL,
-            placements = CASE WHEN s.placed_at_ms < $10 THEN 1 ELSE s.placements + 1 END,
-            unclaimed_since_ms = CASE WHEN s.phase = 'placed' AND s.placed_at_ms >= $10 THEN s.unclaimed_since_ms ELSE $7 END,
-            ever_connected = s.ever_connected AND s.placed_at_ms >= $10,
-            prior_reconnects = CASE WHEN s.placed_at_ms < $10 THEN 0 ELSE GREATEST(s.prior_reconnects, s.reconnects) END
+            placements = CASE WHEN s.generation <> $6 THEN 1 ELSE s.placements + 1 END,
+            unclaimed_since_ms = CASE WHEN s.phase = 'placed' AND s.generation = $6 THEN s.unclaimed_since_ms ELSE $7 END,
+            ever_connected = s.ever_connected AND s.generation = $6,
+            prior_reconnects = CASE WHEN s.generation <> $6 THEN 0 ELSE GREATEST(s.prior_reconnects, s.reconnects) END
          WHERE s.epoch = $9",
     )
     .bind(run.session.0)
@@ -83,7 +81,6 @@ pub async fn place(conn: &mut PgConnection, run: &Run, place: Place<'_>, now_ms:
     .bind(now_ms)
     .bind(place.traceparent)
     .bind(run.replaces.map_or(-1, |e| signed(e.0)))
-    .bind(place.run_started_ms)
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)

@@ -9,7 +9,7 @@ use crate::{
     worker::Worker,
 };
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn goes_live_with_its_source_and_ends_after_the_grace() -> anyhow::Result<()> {

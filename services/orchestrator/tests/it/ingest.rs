@@ -8,7 +8,7 @@ use wire::v1::{self, authorize_publish_response::Decision};
 
 use crate::harness::{House, TENANT, until_event};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_publisher_at_a_time() -> anyhow::Result<()> {

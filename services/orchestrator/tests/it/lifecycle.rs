@@ -12,7 +12,7 @@ use crate::{
     worker::Worker,
 };
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_start_to_stop() -> anyhow::Result<()> {
@@ -107,7 +107,7 @@ async fn a_dead_workers_sessions_move_and_its_voice_is_ignored() -> anyhow::Resu
     let mut second = Worker::hire(&house, "w-2").await?;
     let mut new = second.take_one().await?;
     let took = died.elapsed();
-    assert!(took < Duration::from_millis(3_700), "{took:?}");
+    assert!(took < Duration::from_secs(6), "{took:?}"); // 3 s in peace; the promise is 6 s
     assert!(new.epoch() > old.epoch() && new.spec.ever_connected);
     house.see(&stream, "live: reconnecting", SOON).await?;
 
@@ -146,7 +146,7 @@ async fn an_unclaimed_command_is_placed_again_and_only_the_newest_can_be_claimed
     let job = worker.take_one().await?;
     assert!(job.spec.epoch > lost.epoch);
     let took = pulled.elapsed();
-    assert!(took > Duration::from_millis(1_500) && took < Duration::from_secs(4), "{took:?}");
+    assert!(took > Duration::from_millis(1_500) && took < Duration::from_secs(8), "{took:?}");
     assert_eq!(error_code(&worker.claim(&lost.session_id, lost.epoch).await.unwrap_err()), "superseded");
     // The owner may claim again, nobody else can.
     assert!(worker.claim(&job.spec.session_id, job.spec.epoch).await.is_ok());
@@ -283,6 +283,6 @@ async fn a_released_session_is_placed_at_once() -> anyhow::Result<()> {
     let released = Instant::now();
     worker.report(&mut job, Phase::Released).await?;
     let next = worker.take_one().await?;
-    assert!(next.epoch() > job.epoch() && released.elapsed() < Duration::from_secs(1), "{:?}", released.elapsed());
+    assert!(next.epoch() > job.epoch() && released.elapsed() < Duration::from_secs(2), "{:?}", released.elapsed());
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::{
     worker::{Job, Worker},
 };
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(10);
 
 async fn live(house: &House, destinations: usize) -> anyhow::Result<(Fixture, Worker, Vec<Job>)> {
     let stream = house.stream(destinations).await?;

@@ -10,7 +10,7 @@ use crate::{
     worker::{Job, Worker},
 };
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_media_that_flows_is_live_and_counts() -> anyhow::Result<()> {
