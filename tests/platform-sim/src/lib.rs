@@ -3,6 +3,7 @@
 mod accounts;
 mod clock;
 mod cloudflare;
+pub mod contract;
 mod control;
 mod facebook;
 mod faults;
