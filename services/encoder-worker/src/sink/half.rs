@@ -136,6 +136,8 @@ impl Half<'_> {
             publisher.send(&tag).await?;
         }
         let mut first = Some(());
+        // Tags are waiting for their one write.
+        let mut unwritten = true;
         let mut look = interval(FIRST_LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -147,6 +149,7 @@ impl Half<'_> {
                     if sending.take(publisher).await? {
                         return Ok(SinkGone::Outdated);
                     }
+                    unwritten = true;
                 }
                 _ = look.tick() => {
                     self.meter().acked(publisher.acked(), publisher.media_acked());
@@ -155,12 +158,16 @@ impl Half<'_> {
                         look = interval(LOOK_EVERY);
                         self.events.send(Event::SinkAcked(self.attempt)).await;
                     }
-                    // Whatever the notification missed.
+                    // What was left because the publisher was full.
                     if room && sending.take(publisher).await? {
                         return Ok(SinkGone::Outdated);
                     }
+                    unwritten = true;
                 }
-                never = publisher.drive() => match never? {},
+                written = write(publisher, unwritten) => {
+                    written?;
+                    unwritten = false;
+                }
             }
         }
     }
@@ -168,6 +175,14 @@ impl Half<'_> {
     fn meter(&self) -> MutexGuard<'_, Meter> {
         self.shared.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes what waits at once, or (`now` false) watches the connection until it fails.
+async fn write(publisher: &mut Publisher, now: bool) -> Result<(), PublishError> {
+    if now {
+        return publisher.flush().await;
+    }
+    match publisher.drive().await? {}
 }
 
 struct Sending<'a> {

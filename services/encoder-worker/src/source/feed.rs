@@ -1,16 +1,21 @@
 //! Moves bytes from the relay into FFmpeg's stdin.
 //!
-//! The relay sends in bursts, about forty a second. Each burst wakes this task, FFmpeg and the publisher once, which is
-//! what decides how many context switches a session costs; nothing is held back here on top of it.
+//! Bytes are taken in bursts a few times a second instead of as they come: each wake of this task wakes FFmpeg and the
+//! publisher as well, so this is what decides how many context switches and system calls a session costs. The first
+//! seconds run without the pause, so that a start is not delayed.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use tokio::{io::AsyncWriteExt, process::ChildStdin, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    process::ChildStdin,
+    time::{sleep, timeout},
+};
 
-use super::reader::{Chunk, Reader};
+use super::reader::{Read, Reader};
 
 /// The bounds of feeding.
 #[derive(Clone, Copy, Debug)]
@@ -21,11 +26,21 @@ pub struct Limits {
     pub write: Duration,
     /// FFmpeg takes bytes but brings none out for so long: it hangs.
     pub mute: Duration,
+    /// The pause between two bursts. At 6 Mbit/s 60 ms are 45 KiB, which a pipe holds.
+    pub pause: Duration,
+    /// No pauses for so long after the start.
+    pub eager: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { idle: Duration::from_secs(12), write: Duration::from_secs(3), mute: Duration::from_secs(10) }
+        Self {
+            idle: Duration::from_secs(12),
+            write: Duration::from_secs(3),
+            mute: Duration::from_secs(10),
+            pause: Duration::from_millis(60),
+            eager: Duration::from_secs(2),
+        }
     }
 }
 
@@ -44,23 +59,31 @@ pub enum FeedEnd {
 
 /// Feeds until something ends. `produced` is what FFmpeg has brought out so far, in bytes.
 pub async fn feed(reader: &mut Reader, stdin: &mut ChildStdin, produced: &AtomicU64, limits: Limits) -> FeedEnd {
-    let mut voice = (produced.load(Ordering::Relaxed), Instant::now());
+    let began = Instant::now();
+    let mut voice = (produced.load(Ordering::Relaxed), began);
+    let mut burst = Vec::new();
     loop {
-        let data = match timeout(limits.idle, reader.next()).await {
-            Ok(Chunk::Data(data)) => data,
-            Ok(Chunk::End) => return FeedEnd::Ended,
-            Ok(Chunk::Broken) | Err(_) => return FeedEnd::Broken,
-        };
-        match timeout(limits.write, stdin.write_all(&data)).await {
+        burst.clear();
+        let Ok(read) = timeout(limits.idle, reader.read(&mut burst)).await else { return FeedEnd::Broken };
+        if read == Read::Broken {
+            return FeedEnd::Broken;
+        }
+        match timeout(limits.write, stdin.write_all(&burst)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return FeedEnd::Refused,
             Err(_) => return FeedEnd::Hung,
+        }
+        if read == Read::End {
+            return FeedEnd::Ended;
         }
         let out = produced.load(Ordering::Relaxed);
         if out != voice.0 {
             voice = (out, Instant::now());
         } else if voice.1.elapsed() > limits.mute {
             return FeedEnd::Hung;
+        }
+        if began.elapsed() > limits.eager {
+            sleep(limits.pause).await;
         }
     }
 }

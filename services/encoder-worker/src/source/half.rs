@@ -137,7 +137,7 @@ impl Half<'_> {
             Err(_) if spec.relay_http.is_empty() => return Ok(None),
             Err(_) => spec.relay_http.clone(),
         };
-        match reader::open(&self.context.http, &base, spec.stream, &spec.ticket).await {
+        match reader::open(&base, spec.stream, &spec.ticket).await {
             Some(Opened::Live(reader, source)) if has_media(&source) => Ok(Some((reader, source))),
             Some(Opened::Fenced) => Err(Gone::Fenced),
             Some(Opened::Unauthorized) => self.renew_ticket(&spec).await.map(|()| None),

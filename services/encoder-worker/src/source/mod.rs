@@ -2,4 +2,5 @@
 
 pub mod feed;
 pub mod half;
+pub mod http;
 pub mod reader;

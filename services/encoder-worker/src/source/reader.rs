@@ -3,18 +3,24 @@
 //! A body that ends cleanly means that the source ended; a body that breaks means that the relay, or the way to it, did
 //! (or that a higher epoch of our session reads now: then the next attempt is answered 409).
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use bytes::Bytes;
 use domain::{ids::StreamId, source::SourceInfo};
-use reqwest::{Client, Response, StatusCode};
-use secret::{ExposeSecret, SecretString};
-use tokio::time::timeout;
+use secret::{ExposeSecret, SecretString, Zeroizing};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
-/// How the relay describes the source.
-const SOURCE_INFO: &str = "x-source-info";
+use super::http::{Broken, Dechunker, Head, head, request};
+
+/// How long connecting to a relay may take.
+const CONNECT: Duration = Duration::from_secs(1);
 /// How long a relay may take to answer: it waits up to 8 s for the first keyframe of a new source.
 const ANSWER: Duration = Duration::from_secs(10);
+/// What one read may bring: more than two bursts at 20 Mbit/s.
+const READ: usize = 128 << 10;
 
 /// The relay's answer.
 pub enum Opened {
@@ -29,71 +35,97 @@ pub enum Opened {
 }
 
 /// An open body.
-pub struct Reader(Response);
+pub struct Reader {
+    socket: TcpStream,
+    dechunker: Dechunker,
+    buffer: Vec<u8>,
+    /// Body bytes that came with the head.
+    early: Vec<u8>,
+}
 
 /// What a read brought.
-pub enum Chunk {
-    /// Bytes of FLV.
-    Data(Bytes),
-    /// The source ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// More bytes, or none after all; it goes on.
+    More,
+    /// The source ended; there may be bytes before the end.
     End,
     /// The connection broke.
     Broken,
 }
 
-/// A client for relays: one connection per reader, none kept.
-///
-/// # Errors
-/// The TLS library can't be set up (no crypto provider was installed).
-pub fn client() -> Result<Client, reqwest::Error> {
-    Client::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .pool_max_idle_per_host(0)
-        .tcp_nodelay(true)
-        .http1_only()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
+/// Asks the relay at `base` for a stream. `None`: it can't be reached, or answers nonsense.
+pub async fn open(base: &str, stream: StreamId, ticket: &SecretString) -> Option<Opened> {
+    match timeout(ANSWER, ask(base, stream, ticket)).await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "relay not reached");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
-/// Asks the relay at `base` for a stream. `None`: it can't be reached, or answers nonsense.
-pub async fn open(client: &Client, base: &str, stream: StreamId, ticket: &SecretString) -> Option<Opened> {
-    let url = format!("{}/live/{stream}.flv", base.trim_end_matches('/'));
-    let asked = client.get(url).bearer_auth(ticket.expose_secret()).send();
-    let response = match timeout(ANSWER, asked).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => {
-            tracing::debug!(error = %error.without_url(), "relay not reached");
-            return None;
+async fn ask(base: &str, stream: StreamId, ticket: &SecretString) -> io::Result<Option<Opened>> {
+    let authority = base.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    let path = format!("/live/{stream}.flv");
+    let wanted = authority.and_then(|authority| Some((authority, request(authority, &path, ticket.expose_secret())?)));
+    let (authority, text) = wanted.ok_or(io::ErrorKind::InvalidInput)?;
+    let text = Zeroizing::new(text);
+    let mut socket = timeout(CONNECT, TcpStream::connect(authority)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    socket.set_nodelay(true)?;
+    socket.write_all(text.as_bytes()).await?;
+    let mut buffer = Vec::with_capacity(READ);
+    let head = read_head(&mut socket, &mut buffer).await?;
+    match head.status {
+        200 if head.chunked => {
+            let info = head.source_info.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let early = buffer.split_off(head.length);
+            let reader = Reader { socket, dechunker: Dechunker::default(), buffer, early };
+            Ok(Some(Opened::Live(Box::new(reader), info.unwrap_or_default())))
         }
-        Err(_) => return None,
-    };
-    match response.status() {
-        StatusCode::OK => {
-            let info =
-                response.headers().get(SOURCE_INFO).and_then(|value| serde_json::from_slice(value.as_bytes()).ok());
-            Some(Opened::Live(Box::new(Reader(response)), info.unwrap_or_default()))
+        404 => Ok(Some(Opened::Absent)),
+        409 => Ok(Some(Opened::Fenced)),
+        401 | 403 => Ok(Some(Opened::Unauthorized)),
+        status => {
+            tracing::debug!(status, "the relay doesn't serve now");
+            Ok(None)
         }
-        StatusCode::NOT_FOUND => Some(Opened::Absent),
-        StatusCode::CONFLICT => Some(Opened::Fenced),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Some(Opened::Unauthorized),
-        other => {
-            tracing::warn!(status = other.as_u16(), "unexpected answer of a relay");
-            None
+    }
+}
+
+async fn read_head(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Head> {
+    loop {
+        if socket.read_buf(buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some(head) = head(buffer).map_err(io::Error::other)? {
+            return Ok(head);
         }
     }
 }
 
 impl Reader {
-    /// Waits for more. Cancel safe.
-    pub async fn next(&mut self) -> Chunk {
-        match self.0.chunk().await {
-            Ok(Some(data)) => Chunk::Data(data),
-            Ok(None) => Chunk::End,
-            Err(error) => {
-                tracing::debug!(error = %error.without_url(), "relay connection broke");
-                Chunk::Broken
+    /// Waits for more and appends it to `out`. Cancel safe.
+    pub async fn read(&mut self, out: &mut Vec<u8>) -> Read {
+        if !self.early.is_empty() {
+            self.buffer = std::mem::take(&mut self.early);
+        } else {
+            self.buffer.clear();
+            self.buffer.reserve(READ);
+            match self.socket.read_buf(&mut self.buffer).await {
+                Ok(0) => return Read::Broken,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "relay connection broke");
+                    return Read::Broken;
+                }
             }
+        }
+        match self.dechunker.push(&self.buffer, out) {
+            Ok(false) => Read::More,
+            Ok(true) => Read::End,
+            Err(Broken) => Read::Broken,
         }
     }
 }

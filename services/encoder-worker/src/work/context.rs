@@ -20,8 +20,6 @@ pub struct Context {
     pub leases: Leases,
     /// Where sources are.
     pub directory: Directory,
-    /// For relays.
-    pub http: reqwest::Client,
     /// The orchestrator and the vault.
     pub clients: Clients,
     /// Reports on their way.

@@ -25,11 +25,11 @@ use crate::{
     pulse::{Pulse, now_ms},
     session::state::{Rules, StopReason},
     sink::outbox,
-    source::{feed, reader},
+    source::feed,
 };
 
-/// FFmpeg's bursts come about 25 times a second (see [`feed`]); each is written as one.
-const COALESCE: Duration = Duration::from_millis(5);
+/// The sink half hands each of FFmpeg's bursts over as one; this only bounds what waits for company without that.
+const COALESCE: Duration = Duration::from_millis(40);
 /// The platform gets no time to say goodbye beyond this: a stop must show at once.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -51,9 +51,6 @@ pub enum Error {
     /// Certificates.
     #[error("trusted certificates can't be loaded")]
     Trust(#[from] media::rtmp::tls::TrustError),
-    /// The HTTP client for relays.
-    #[error("HTTP client")]
-    Http(#[from] reqwest::Error),
     /// A listener or the ready file.
     #[error("can't listen")]
     Listen(#[from] std::io::Error),
@@ -87,7 +84,6 @@ impl Worker {
         let context = Context {
             clients: clients(&config, worker.clone())?,
             directory: leases.directory(),
-            http: reader::client()?,
             pulse: Arc::new(Pulse::new(now_ms())),
             registry: Registry::default(),
             ffmpeg_threads: config.ffmpeg_threads,

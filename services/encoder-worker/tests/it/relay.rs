@@ -26,6 +26,9 @@ use media::flv::{self, Decoder, Tag, TagKind};
 use testkit::live_source::{self, clip};
 use tokio::{sync::broadcast, time::sleep};
 
+/// The real relay writes to its readers so often.
+const BURST_MS: u32 = 25;
+
 /// The fake relay. Dropping it stops everything.
 pub struct FakeRelay {
     inner: Arc<Inner>,
@@ -165,7 +168,9 @@ async fn pace(inner: Arc<Inner>) {
     for round in 0_u32.. {
         for tag in inner.tags.iter().filter(|tag| !is_header(tag)) {
             let ts = tag.ts + round * inner.duration_ms;
-            tokio::time::sleep_until(began + Duration::from_millis(u64::from(ts))).await;
+            // In bursts, as the real one.
+            let due = ts.next_multiple_of(BURST_MS);
+            tokio::time::sleep_until(began + Duration::from_millis(u64::from(due))).await;
             if inner.live().on {
                 inner.publish(&Tag { ts, ..tag.clone() });
             }
@@ -224,23 +229,51 @@ async fn read(State(inner): State<Arc<Inner>>, Path(file): Path<String>, headers
         live.headers.iter().chain(&live.gop).for_each(|tag| snapshot.extend_from_slice(tag));
         (snapshot.freeze(), out.subscribe())
     };
-    let session = session.to_owned();
-    let body = stream::unfold((Some(snapshot), receiver), move |(first, mut receiver)| {
-        let session = session.clone();
-        async move {
-            if let Some(first) = first {
-                return Some((Ok::<_, io::Error>(first), (None, receiver)));
+    let reader = Reader { session: session.to_owned(), epoch, first: Some(snapshot), receiver, pending: None };
+    let body = stream::unfold(reader, |mut reader| async move { reader.next().await.map(|item| (item, reader)) });
+    let info = serde_json::to_string(&inner.info).unwrap();
+    ([("x-source-info", info)], Body::from_stream(body)).into_response()
+}
+
+struct Reader {
+    session: String,
+    epoch: u64,
+    first: Option<Bytes>,
+    receiver: broadcast::Receiver<Message>,
+    pending: Option<Message>,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        if let Some(first) = self.first.take() {
+            return Some(Ok(first));
+        }
+        loop {
+            let message = match self.pending.take() {
+                Some(message) => message,
+                None => self.receiver.recv().await.ok()?,
+            };
+            match message {
+                Message::Data(bytes) => return Some(Ok(self.burst(bytes))),
+                Message::Break(Some((whose, newest))) if whose != self.session || newest <= self.epoch => {}
+                Message::Break(_) => return Some(Err(io::Error::other("broken"))),
+                Message::End => return None,
             }
-            loop {
-                match receiver.recv().await {
-                    Ok(Message::Data(bytes)) => return Some((Ok(bytes), (None, receiver))),
-                    Ok(Message::Break(Some((whose, newest)))) if whose != session || newest <= epoch => {}
-                    Ok(Message::Break(_)) => return Some((Err(io::Error::other("broken")), (None, receiver))),
-                    Ok(Message::End) | Err(_) => return None,
+        }
+    }
+
+    /// All that is there, as one piece.
+    fn burst(&mut self, first: Bytes) -> Bytes {
+        let mut burst = BytesMut::from(&first[..]);
+        while let Ok(message) = self.receiver.try_recv() {
+            match message {
+                Message::Data(bytes) => burst.extend_from_slice(&bytes),
+                other => {
+                    self.pending = Some(other);
+                    break;
                 }
             }
         }
-    });
-    let info = serde_json::to_string(&inner.info).unwrap();
-    ([("x-source-info", info)], Body::from_stream(body)).into_response()
+        burst.freeze()
+    }
 }
