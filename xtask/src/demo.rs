@@ -75,7 +75,9 @@ impl Demo {
         for (name, server) in NAMES.into_iter().zip(&self.servers) {
             looking.spawn(look_at(name, server.stream_url(&stream_key(name))));
         }
-        looking.join_all().await.into_iter().collect()
+        let mut outlets: Vec<Outlet> = looking.join_all().await.into_iter().collect::<anyhow::Result<_>>()?;
+        outlets.sort_by_key(|outlet| NAMES.iter().position(|name| *name == outlet.name));
+        Ok(outlets)
     }
 }
 

@@ -42,7 +42,12 @@ impl Report {
             // Up to where the last table began, and clear from there.
             print!("\x1b[{}A\x1b[J", self.lines);
         }
-        println!("{text}");
+        if self.terminal {
+            // Long lines are cut, not wrapped: a wrapped one would spoil the count.
+            println!("\x1b[?7l{text}\x1b[?7h");
+        } else {
+            println!("{text}");
+        }
         self.lines = text.lines().count() + 1;
     }
 }
