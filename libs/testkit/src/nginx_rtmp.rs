@@ -220,7 +220,10 @@ fn config_text(dir: &Path, port: &Port, http: &Port, record: bool) -> anyhow::Re
     if rustix::process::getuid().is_root() {
         writeln!(text, "user root;")?;
     }
-    writeln!(text, "pid {dir}/nginx.pid;\nlock_file {dir}/nginx.lock;\nerror_log stderr warn;\nevents {{ worker_connections 1024; }}")?;
+    writeln!(
+        text,
+        "pid {dir}/nginx.pid;\nlock_file {dir}/nginx.lock;\nerror_log stderr warn;\nevents {{ worker_connections 1024; }}"
+    )?;
     writeln!(
         text,
         "rtmp {{ access_log off; server {{ listen {rtmp}; chunk_size 4096; ping 30s;
