@@ -40,6 +40,8 @@ pub struct Options {
     pub no_audio: bool,
     /// Encode now instead of looping a prepared clip: the picture then shows the running time.
     pub encode_live: bool,
+    /// Another FFmpeg than the usual one: for codecs in Enhanced RTMP, 6.1 or newer.
+    pub ffmpeg: Option<PathBuf>,
     /// Where its log goes; a private directory when not set.
     pub log: Option<PathBuf>,
 }
@@ -55,6 +57,7 @@ impl Default for Options {
             b_frames: 0,
             no_audio: false,
             encode_live: false,
+            ffmpeg: None,
             log: None,
         }
     }
@@ -83,7 +86,7 @@ impl LiveSource {
     pub fn start_with(url: &str, options: &Options) -> anyhow::Result<Self> {
         let held = temp::dir("source")?;
         let log = options.log.clone().unwrap_or_else(|| held.path().join("source.log"));
-        let mut spec = Spec::new("live source", tools::ffmpeg()?, log).args(["-hide_banner", "-nostdin"]);
+        let mut spec = Spec::new("live source", program(options)?, log).args(["-hide_banner", "-nostdin"]);
         spec.args.extend(["-loglevel", "warning"].map(Into::into));
         if options.encode_live {
             spec = spec.args(["-re"]).args(generate(options)).args(encode(options));
@@ -158,7 +161,7 @@ pub fn clip(options: &Options) -> anyhow::Result<PathBuf> {
         return Ok(target);
     }
     let half = target.with_extension("part");
-    let output = Command::new(tools::ffmpeg()?)
+    let output = Command::new(program(options)?)
         .args(["-hide_banner", "-nostdin", "-loglevel", "error", "-y"])
         .args(generate(options))
         .args(encode(options))
@@ -172,6 +175,10 @@ pub fn clip(options: &Options) -> anyhow::Result<PathBuf> {
     }
     std::fs::rename(&half, &target)?;
     Ok(target)
+}
+
+fn program(options: &Options) -> anyhow::Result<PathBuf> {
+    options.ffmpeg.clone().map_or_else(tools::ffmpeg, Ok)
 }
 
 fn generate(options: &Options) -> Vec<String> {
@@ -199,6 +206,9 @@ fn encode(options: &Options) -> Vec<String> {
     if options.encoder == "libx264" {
         // nal-hrd=cbr fills up, so that the easy test picture really has the bitrate that was asked for.
         args.extend(["-preset", "ultrafast", "-sc_threshold", "0", "-x264-params", "nal-hrd=cbr"].map(str::to_owned));
+    }
+    if options.encoder == "libx265" {
+        args.extend(["-preset", "ultrafast", "-x265-params", "log-level=error:scenecut=0"].map(str::to_owned));
     }
     if !options.no_audio {
         args.extend(["-c:a", "aac", "-b:a", "128k", "-ar", "48000", "-ac", "2"].map(str::to_owned));

@@ -154,7 +154,7 @@ impl Stack {
         let processes = Vec::new();
         let mut stack = Self { processes, nats, redis, postgres, plan, secrets, bin_dir, env: options.env, dir, temp };
         for instance in instances {
-            stack.spawn(instance)?;
+            stack.spawn(instance, &[])?;
         }
         for process in &stack.processes {
             process.ready().await?;
@@ -234,9 +234,17 @@ impl Stack {
     /// # Errors
     /// When it does not come up.
     pub async fn add(&mut self, service: Service) -> anyhow::Result<&Process> {
+        self.add_with(service, &[]).await
+    }
+
+    /// As [`Stack::add`], with variables for this instance alone; they win over all others.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn add_with(&mut self, service: Service, env: &[(&str, String)]) -> anyhow::Result<&Process> {
         let number = self.of(service).count();
         let instance = plan::instance(service, number, &self.dir, &mut PortPool::new(None))?;
-        self.spawn(instance)?;
+        self.spawn(instance, env)?;
         let process = self.process(service, number)?;
         process.ready().await?;
         Ok(process)
@@ -266,7 +274,7 @@ impl Stack {
         self.dir.join("logs").join(format!("{service}-{number}.log"))
     }
 
-    fn spawn(&mut self, instance: Instance) -> anyhow::Result<()> {
+    fn spawn(&mut self, instance: Instance, env: &[(&str, String)]) -> anyhow::Result<()> {
         let service = instance.service;
         let name = format!("{service}-{}", instance.number);
         let mut spec = Spec::new(name, self.bin_dir.join(service.name()), self.log_path(service, instance.number));
@@ -274,6 +282,7 @@ impl Stack {
         spec.env = passed_on();
         spec.env.extend(service::environment(&instance, &self.plan, &self.secrets));
         spec.env.extend(self.env.get(&service).into_iter().flatten().cloned());
+        spec.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         spec.dir = Some(self.dir.clone());
         self.processes.push(Process::spawn(instance, spec)?);
         Ok(())

@@ -1,7 +1,9 @@
-//! Finding the programs that tests and stacks run. Nothing is installed here except nats-server, which Debian has only
-//! in a version that is too old; `./x` installs the rest.
+//! Finding the programs that tests and stacks run. Nothing is installed here except nats-server and the newest FFmpeg,
+//! which Debian has only in older versions; `./x` installs the rest.
 
 pub mod nats_server;
+pub mod newest_ffmpeg;
+mod wheel;
 
 use std::path::{Path, PathBuf};
 

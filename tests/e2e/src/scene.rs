@@ -60,7 +60,8 @@ impl Scene {
     pub async fn source_is(&self, connected: bool) -> anyhow::Result<()> {
         let wanted = |status: &Value| {
             let source = &status["stream"]["source"];
-            source["connected"] == json!(connected) && (!connected || source["video_codec"] == json!("h264"))
+            source["connected"] == json!(connected)
+                && (!connected || source["video_codec"].as_str().is_some_and(|codec| !codec.is_empty()))
         };
         self.api.wait_status(&self.stream.id, PATIENCE, wanted).await.context("the source in the status")?;
         Ok(())

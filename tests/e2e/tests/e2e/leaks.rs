@@ -15,7 +15,7 @@ use testkit::{
 };
 
 /// A piece of a key that can't appear by chance: from its random tail.
-fn pieces(key: &str) -> Vec<String> {
+pub(crate) fn pieces(key: &str) -> Vec<String> {
     let tail = &key[key.len() - 10..];
     (0..=tail.len() - 5).map(|at| tail[at..at + 5].to_owned()).collect()
 }
