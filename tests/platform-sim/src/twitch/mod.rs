@@ -154,7 +154,7 @@ pub(crate) fn ingests(world: &World, request: &Request) -> Answer {
     }
     let (rtmp, rtmps) = (&world.hosts.rtmp, &world.hosts.rtmps);
     let places = ["Default", "Europe: Germany, Frankfurt", "US East: Ashburn, VA", "US West: San Francisco, CA"];
-    let ingests: Vec<Value> = places
+    let mut ingests: Vec<Value> = places
         .iter()
         .enumerate()
         .map(|(n, name)| {
@@ -165,6 +165,11 @@ pub(crate) fn ingests(world: &World, request: &Request) -> Answer {
             })
         })
         .collect();
+    // One that is down, and first by priority: a client that takes it blindly does not go live.
+    ingests.push(json!({
+        "_id": 9, "availability": 0.0, "default": false, "name": "Asia: Singapore", "priority": -1,
+        "url_template": "rtmp://127.0.0.1:1/app/{stream_key}", "url_template_secure": "rtmps://localhost:1/app/{stream_key}",
+    }));
     Answer::ok(&json!({ "ingests": ingests }))
 }
 

@@ -1,4 +1,5 @@
 //! The simulator through its public boundary: HTTP, RTMP and the handle.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly")]
 
 mod client;
 mod cloudflare;
@@ -6,6 +7,7 @@ mod contract;
 mod control;
 mod facebook;
 mod faults;
+mod long;
 mod media;
 mod oauth;
 mod twitch;

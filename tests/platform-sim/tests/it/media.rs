@@ -40,10 +40,15 @@ pub(crate) struct Live {
 impl Live {
     /// Publishes to `server` (rtmp://host:port/app, perhaps with a slash at the end) with `key`.
     pub async fn start(server: &str, key: &str, shape: Shape) -> Result<Self, PublishError> {
+        Self::trusting(Trust::system(None).unwrap(), server, key, shape).await
+    }
+
+    /// As [`Self::start`], with the authorities that RTMPS needs.
+    pub async fn trusting(trust: Trust, server: &str, key: &str, shape: Shape) -> Result<Self, PublishError> {
         let url = RtmpUrl::parse(server.trim_end_matches('/'), TargetPolicy { allow_private: true }).unwrap();
         let addr = format!("127.0.0.1:{}", url.port).parse().unwrap();
         let target = Target { url, key: StreamKey::new(key.to_owned()).unwrap(), addr };
-        let mut publisher = publisher::connect(target, Options::new(Trust::system(None).unwrap()), |_, _| {}).await?;
+        let mut publisher = publisher::connect(target, Options::new(trust), |_, _| {}).await?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let task = tokio::spawn(async move {
@@ -103,7 +108,7 @@ fn tags(frame: u32, shape: Shape) -> Vec<Tag> {
     video[..5].copy_from_slice(&[if frame.is_multiple_of(shape.gop_frames) { 0x17 } else { 0x27 }, 1, 0, 0, 0]);
     let mut tags = vec![tag(TagKind::Video, ts, video)];
     if shape.audio {
-        tags.push(tag(TagKind::Audio, ts, vec![[0xaf, 1].as_slice(), &[0x33; 300]].concat()));
+        tags.push(tag(TagKind::Audio, ts, [[0xaf, 1].as_slice(), &[0x33; 300]].concat()));
     }
     tags
 }
