@@ -3,7 +3,8 @@
 use std::{
     fs,
     os::unix::fs::{DirBuilderExt, MetadataExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    sync::Once,
 };
 
 use anyhow::{Context, bail};
@@ -30,13 +31,28 @@ pub fn shared(name: &str) -> anyhow::Result<PathBuf> {
     Ok(root.join(name))
 }
 
-/// A private directory, removed when the value is dropped.
+/// A private directory, removed when the value is dropped. Those of processes that were killed are removed by the next
+/// one that asks.
 ///
 /// # Errors
 /// When it can't be created.
 pub fn dir(name: &str) -> anyhow::Result<tempfile::TempDir> {
-    let dir = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir_in(shared("tmp")?)?;
-    Ok(dir)
+    static SWEPT: Once = Once::new();
+    let home = shared("tmp")?;
+    SWEPT.call_once(|| sweep(&home));
+    let prefix = format!("{name}-{}-", std::process::id());
+    Ok(tempfile::Builder::new().prefix(&prefix).tempdir_in(home)?)
+}
+
+/// Removes the directories (`NAME-PID-RANDOM`) of processes that are gone.
+fn sweep(home: &Path) {
+    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.rsplit('-').nth(1).and_then(|pid| pid.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// The given directory, created, or a private one (with the value that removes it).
@@ -53,5 +69,23 @@ pub fn given_or_private(given: Option<PathBuf>, name: &str) -> anyhow::Result<(P
             let held = dir(name)?;
             Ok((held.path().to_path_buf(), Some(held)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_dead_left_is_swept() {
+        let home = tempfile::tempdir().unwrap();
+        let mine = home.path().join(format!("nats-{}-abc", std::process::id()));
+        let theirs = home.path().join("nats-4194305-abc"); // above any pid Linux gives
+        let strange = home.path().join("something");
+        for dir in [&mine, &theirs, &strange] {
+            fs::create_dir(dir).unwrap();
+        }
+        sweep(home.path());
+        assert!(mine.exists() && strange.exists() && !theirs.exists());
     }
 }

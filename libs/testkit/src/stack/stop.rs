@@ -1,11 +1,14 @@
 //! The end of a stack: politely, in order, and with proof that nothing is left.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::bail;
 
 use super::{Service, Stack};
-use crate::proc;
+use crate::{proc, temp};
 
 /// Workers and gateway first: they need the others to say goodbye.
 const FIRST: [Service; 2] = [Service::EncoderWorker, Service::Gateway];
@@ -77,10 +80,21 @@ impl Drop for Stack {
             process.resume();
             process.terminate();
         }
-        if std::thread::panicking()
-            && let Some(temp) = self.temp.take()
-        {
-            eprintln!("the stack's logs are kept in {}", temp.keep().join("logs").display());
+        if std::thread::panicking() && self.temp.is_some() {
+            match self.keep_logs() {
+                Ok(kept) => eprintln!("the stack's logs are kept in {}", kept.display()),
+                Err(error) => eprintln!("the stack's logs are lost: {error:#}"),
+            }
         }
+    }
+}
+
+impl Stack {
+    /// Moves the logs out of the directory that vanishes with the stack.
+    fn keep_logs(&self) -> anyhow::Result<PathBuf> {
+        let name = self.dir.file_name().unwrap_or_default();
+        let kept = temp::shared("kept-logs")?.join(name);
+        std::fs::rename(self.dir.join("logs"), &kept)?;
+        Ok(kept)
     }
 }
