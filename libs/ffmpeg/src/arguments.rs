@@ -5,7 +5,8 @@
 //!   434 ms, up to 1.4 s). `-fflags nobuffer` with `-c copy` throws the cached keyframe away: never.
 //! * `-shortest` with `anullsrc` ends both tracks when stdin closes and adds 10 ms of latency.
 //! * `rc-lookahead=10:sync-lookahead=0` takes 0.2 s off an encode's latency of 0.7 s.
-//! * `-thread_queue_size` keeps FFmpeg 5.1 from warning with two inputs; the queue is counted in packets.
+//! * `-thread_queue_size` keeps FFmpeg 5.1 from warning with two inputs. With one it would start a reading thread for
+//!   nothing, and each packet would cross it.
 
 use domain::{
     output::{Audio, Encode, Output, Video},
@@ -81,7 +82,10 @@ fn input(args: &mut List, output: &Output, options: &Options) {
         args.pair("-threads", threads);
     }
     // Whatever the media says, the demuxer can open nothing but this pipe.
-    args.all("-protocol_whitelist pipe -thread_queue_size 512");
+    args.all("-protocol_whitelist pipe");
+    if output.audio == Audio::Silence {
+        args.all("-thread_queue_size 512");
+    }
     args.all("-f flv -probesize 131072 -analyzeduration 300000 -i pipe:0");
     if output.audio == Audio::Silence {
         args.all("-f lavfi -i anullsrc=sample_rate=48000:channel_layout=stereo");

@@ -232,7 +232,8 @@ impl Delivery {
                 }
             }
         };
-        tokio::spawn(ask.in_current_span());
+        let span = self.shared.start_span(|parent| tracing::info_span!(parent: parent, "vault.target"));
+        tokio::spawn(ask.instrument(span));
     }
 
     fn ask_for_spec(&self) {

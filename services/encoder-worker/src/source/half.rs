@@ -162,7 +162,7 @@ impl Half<'_> {
         let span = self.shared.start_span(|parent| {
             tracing::info_span!(parent: parent, "ffmpeg.spawn", mode = output.mode(), pid = tracing::field::Empty)
         });
-        let mut running = match self.spawn(&source, &output, &span) {
+        let mut running = match self.spawn(&source, &output, span) {
             Ok(running) => running,
             Err(error) => {
                 tracing::error!(%error, "FFmpeg can't be started");
@@ -174,8 +174,9 @@ impl Half<'_> {
         self.settle(running, end).await
     }
 
-    fn spawn(&self, source: &SourceInfo, output: &Output, span: &tracing::Span) -> std::io::Result<Running> {
-        let _entered = span.enter();
+    /// The span ends with the spawn and not with FFmpeg: until then nobody could read the trace of the start.
+    fn spawn(&self, source: &SourceInfo, output: &Output, span: tracing::Span) -> std::io::Result<Running> {
+        let entered = span.entered();
         let options = Options { threads: self.context.ffmpeg_threads, ..Options::default() };
         let arguments = arguments(output, source, &options);
         let limits = ChildLimits {
@@ -185,8 +186,9 @@ impl Half<'_> {
         };
         let (encoder, pipes) = child::spawn(&self.context.ffmpeg.path, &arguments, limits)?;
         metrics::counter!(metric::FFMPEG_SPAWNS).increment(1);
-        span.record("pid", encoder.pid());
+        entered.record("pid", encoder.pid());
         tracing::info!(mode = output.mode(), reasons = ?output.reasons, pid = encoder.pid(), "FFmpeg started");
+        drop(entered);
         self.shared.outbox.begin();
         let report = Arc::new(log::Report::default());
         let media = Media { source: source.clone(), output: output.clone(), report: report.clone() };

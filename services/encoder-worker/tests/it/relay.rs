@@ -32,6 +32,8 @@ const BURST_MS: u32 = 25;
 /// The fake relay. Dropping it stops everything.
 pub struct FakeRelay {
     inner: Arc<Inner>,
+    /// Where it serves the stream.
+    pub flv_url: String,
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
@@ -90,8 +92,9 @@ impl FakeRelay {
         #[allow(clippy::disallowed_methods, reason = "a test's own server")]
         let serving = tokio::spawn(async move { axum::serve(listener, app).await }).abort_handle();
         let pacing = tokio::spawn(pace(inner.clone())).abort_handle();
-        let advert = tokio::spawn(announce(inner.clone(), directory, url)).abort_handle();
-        let relay = Self { inner, tasks: vec![serving, pacing, advert] };
+        let advert = tokio::spawn(announce(inner.clone(), directory, url.clone())).abort_handle();
+        let flv_url = format!("{url}/live/{stream}.flv");
+        let relay = Self { inner, flv_url, tasks: vec![serving, pacing, advert] };
         relay.go_live();
         Ok(relay)
     }

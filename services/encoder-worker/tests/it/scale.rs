@@ -73,7 +73,41 @@ async fn measure(sessions: usize, kbps: u32, window: Duration) -> anyhow::Result
     assert_eq!(scene.ffmpegs().len(), sessions, "no FFmpeg died");
     assert!(all.iter().all(|session| !scene.phases(session).contains(&Phase::Reconnecting)), "none reconnected");
     assert!(proc::name(ffmpegs[0]).starts_with("ffmpeg"));
+    for session in &all {
+        scene.stop(session).await?;
+        scene.until_phase(session, Phase::Ended).await?;
+    }
+    if sessions <= 20 {
+        let ours = share(user + system + filters) / per;
+        let bare = bare(&scene, sessions, window).await?;
+        println!("  bare ffmpeg -c copy {bare:.2}; ratio {:.2} (debug build)", ours / bare);
+    }
     scene.close().await
+}
+
+/// FFmpeg alone, from the same relay to the same kind of sink.
+async fn bare(scene: &Scene, sessions: usize, window: Duration) -> anyhow::Result<f64> {
+    let (mut sinks, mut all) = (Vec::new(), Vec::new());
+    for number in 0..sessions {
+        let sink = Sink::start_with(Options { keep_bytes: 0, ..Options::default() }).await?;
+        let log = std::env::temp_dir().join("bare-ffmpeg.log");
+        let spec = proc::Spec::new("bare", testkit::tools::ffmpeg()?, log)
+            .args(["-nostdin", "-loglevel", "error", "-headers"])
+            .args([format!("Authorization: Bearer bare{number}/1\r\n")])
+            .args(["-probesize", "131072", "-analyzeduration", "300000", "-i", &scene.relay.flv_url, "-c", "copy"])
+            .args(["-f", "flv", &format!("{}/key", sink.url())]);
+        all.push(proc::Proc::spawn(spec)?);
+        sinks.push(sink);
+    }
+    for sink in &sinks {
+        sink.wait_for("media", Duration::from_secs(30), |seen| seen.first()?.first_media).await?;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let sum =
+        |all: &[proc::Proc]| all.iter().map(|one| ticks(one.pid())).map(|(user, system)| user + system).sum::<u64>();
+    let before = sum(&all);
+    tokio::time::sleep(window).await;
+    Ok((sum(&all) - before) as f64 / window.as_secs_f64() / sessions as f64)
 }
 
 #[tokio::test(flavor = "multi_thread")]
