@@ -167,6 +167,7 @@ pub(crate) fn state(world: &World) -> Value {
             "quota": {"used": world.youtube.quota.used, "total": world.youtube.quota.total, "refused": world.youtube.quota.refused,
                 "limit": world.options.limits.youtube_units},
         },
+        "twitch": {"live": twitch::live(world)},
         "facebook": {"lives": lives.collect::<Vec<_>>()},
         "cloudflare": {"inputs": inputs.collect::<Vec<_>>(), "videos": videos.collect::<Vec<_>>(),
             "notifications": world.cloudflare.notifications},

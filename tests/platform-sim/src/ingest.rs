@@ -199,7 +199,7 @@ impl Ingests {
         }
     }
 
-    /// Cuts whoever publishes for `owner`, and forgets the feed: a new life of the key begins from nothing.
+    /// Cuts whoever publishes for `owner`.
     pub fn cut(&mut self, owner: &Owner) {
         if let Some(feed) = self.feeds.get(owner) {
             feed.cut.cancel();

@@ -53,9 +53,12 @@
 //! | `GET /__sim/secrets` | everything that must not appear in any log |
 //! | `POST /__sim/reset` | nothing was created, nobody agreed; ports and clock stay |
 //!
+//! After an advance a caller with an unmoved clock sees what it would see with a wrong clock: tokens that it believes
+//! fresh answer 401, and start times that it believes to lie ahead are refused.
+//!
 //! A call is met by the first fault that fits. `delay_before_ms` and `delay_after_ms` lie around the moment in which
 //! the platform does what was asked; it does it also when the caller has gone meanwhile. `reset: "after"` and
-//! `truncate` hide an applied write from its caller.
+//! `truncate` hide an applied write from its caller. [`errors`] writes the platforms' own error bodies.
 //!
 //! # The process
 //!
@@ -73,6 +76,7 @@ mod clock;
 mod cloudflare;
 pub mod contract;
 mod control;
+pub mod errors;
 mod facebook;
 mod faults;
 mod front;

@@ -73,6 +73,8 @@ pub struct Flags {
     pub youtube_channel: bool,
     /// False: inserts, binds and transitions answer 403 `liveStreamingNotEnabled`.
     pub youtube_live_enabled: bool,
+    /// `testStarting` and `liveStarting` never end: the broadcast must be deleted (possible after a minute) and made anew.
+    pub youtube_stuck_transitions: bool,
     /// `GET /streams/key` answers 403 with this message.
     pub twitch_key_refused: Option<String>,
     /// A refresh answers with a new refresh token and kills the old one.
@@ -92,6 +94,7 @@ impl Default for Flags {
         Self {
             youtube_channel: true,
             youtube_live_enabled: true,
+            youtube_stuck_transitions: false,
             twitch_key_refused: None,
             twitch_rotates_refresh_tokens: true,
             facebook_few_followers: false,

@@ -173,6 +173,12 @@ pub(crate) fn ingests(world: &World, request: &Request) -> Answer {
     Answer::ok(&json!({ "ingests": ingests }))
 }
 
+/// Names of the people who are shown live.
+pub(crate) fn live(world: &World) -> Vec<&str> {
+    let shown = world.accounts.iter().filter(|account| streams::stream(world, account).is_some());
+    shown.map(|account| account.name.as_str()).collect()
+}
+
 /// Whose stream key it is.
 pub(crate) fn owner_of(world: &World, key: &str) -> Result<Owner, &'static str> {
     let account = world.accounts.iter().find(|account| account.twitch_key == key);

@@ -41,7 +41,7 @@ pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 /// The stream of a person who is live.
-fn stream(world: &World, account: &Account) -> Option<Value> {
+pub(super) fn stream(world: &World, account: &Account) -> Option<Value> {
     let feed = world.ingests.feed(&Owner::Twitch(account.name.clone()))?;
     let timing = &world.options.timing;
     if feed.query.contains("bandwidthtest=true") {

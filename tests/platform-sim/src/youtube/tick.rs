@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::model::{Flow, Life, State};
-use crate::{clock::millis, ingest::Owner, world::World};
+use crate::{accounts::Account, clock::millis, ingest::Owner, world::World};
 
 /// Takes the steps that are due.
 pub(crate) fn tick(world: &mut World) {
@@ -32,12 +32,15 @@ fn streams(world: &mut World) {
 
 fn broadcasts(world: &mut World) {
     let (now, timing) = (world.now, world.options.timing);
+    let is_stuck = |account: &&Account| account.flags.youtube_stuck_transitions;
+    let stuck: Vec<String> = world.accounts.iter().filter(is_stuck).map(|a| a.youtube_channel.clone()).collect();
     let State { streams, broadcasts, .. } = &mut world.youtube;
     for broadcast in broadcasts {
         let bound = broadcast.bound.as_ref().and_then(|(id, _)| streams.iter().find(|stream| stream.id == *id));
         let active = bound.is_some_and(|stream| stream.flow == Flow::Active);
         let idle_since = bound.filter(|stream| stream.flow == Flow::Inactive).map(|stream| stream.flow_since);
-        let over = |wait: Duration| now - broadcast.life_since >= millis(wait);
+        let moves = !stuck.contains(&broadcast.channel);
+        let over = |wait: Duration| moves && now - broadcast.life_since >= millis(wait);
         let next = match broadcast.life {
             Life::TestStarting if over(timing.youtube_transition) => Some(Life::Testing),
             Life::LiveStarting if over(timing.youtube_transition) => Some(Life::Live),

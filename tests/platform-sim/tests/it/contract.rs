@@ -1,6 +1,6 @@
 //! Drives every operation of the OpenAPI files and holds the journal to them.
 
-use platform_sim::contract::Contract;
+use platform_sim::{Fault, contract::Contract, errors};
 use serde_json::{Value, json};
 
 use crate::{
@@ -43,6 +43,33 @@ async fn what_breaks_the_contract_is_found() {
     let mut answer = journal[0].clone();
     answer.response_body["status"]["lifeCycleStatus"] = "sleeping".into();
     assert_eq!(contract.check(&answer).unwrap_err().len(), 3);
+}
+
+#[tokio::test]
+async fn error_bodies_keep_the_contract() {
+    let Some(contract) = Contract::find().unwrap() else { return };
+    let client = Client::start().await;
+    let quota = errors::youtube(403, "youtube.quota", "quotaExceeded", "Quota");
+    for (path, status, body) in [
+        ("/youtube/v3/liveBroadcasts?part=id&mine=true", 403, quota),
+        ("/helix/users", 429, errors::twitch(429, "Too Many Requests")),
+        ("/graph/v26.0/me/accounts", 400, errors::facebook(4, None, "(#4) Application request limit reached")),
+        (
+            "/cloudflare/client/v4/accounts/a/stream/live_inputs",
+            403,
+            errors::cloudflare(10_000, "Authentication error"),
+        ),
+    ] {
+        client
+            .sim
+            .fault(Fault { path: path.split('?').next().unwrap().to_owned(), ..Fault::default() }.answer(status, body));
+        let request = client.at("GET", path).bearer_auth("x").header("Client-Id", "y");
+        client.send(request).await.is(status);
+    }
+    let mut journal = client.sim.journal();
+    assert!(journal.iter().all(|entry| !entry.applied && entry.fault.is_some()));
+    journal.iter_mut().for_each(|entry| entry.fault = None); // so that the answer is looked at, too
+    assert_eq!(contract.violations(&journal), Vec::<String>::new());
 }
 
 async fn youtube(client: &Client) {

@@ -192,3 +192,20 @@ async fn quota_ends_and_comes_back_at_pacific_midnight() {
     again.call("GET", "/liveBroadcasts?part=id&mine=true", Value::Null).await.is(200);
     assert_eq!(client.sim.state()["youtube"]["quota"]["refused"], 1);
 }
+
+#[tokio::test]
+async fn a_stuck_transition_ends_only_by_deletion() {
+    let client = Client::start().await;
+    let channel = Channel::of(&client, "alice").await;
+    client.sim.set_flags("alice", |flags| flags.youtube_stuck_transitions = true);
+    let (id, stream, server, key) = channel.prepare(json!({"monitorStream": {"enableMonitorStream": false}})).await;
+    let live = Live::start(&server, &key, Shape::default()).await.unwrap();
+    channel.until_flow(&stream, "active").await;
+    channel.transition(&id, "live").await.is(200);
+    let delete = async || channel.call("DELETE", &format!("/liveBroadcasts?id={id}"), Value::Null).await;
+    assert_eq!(delete().await.reason().1, "liveBroadcastDeletionNotAllowed");
+    client.sim.advance(Duration::from_secs(61));
+    assert_eq!(channel.life(&id).await, "liveStarting");
+    delete().await.is(204);
+    live.finish().await.unwrap();
+}
