@@ -7,14 +7,11 @@ use std::{
 
 use anyhow::Context;
 
-/// `sysconf(_SC_CLK_TCK)`: 100 on every Linux we build for.
-const TICKS_PER_SECOND: f64 = 100.0;
-
 /// CPU time of some processes between two looks, as a share of one core.
 #[derive(Debug)]
 pub struct Meter {
     pids: Vec<u32>,
-    ticks: u64,
+    used: Duration,
     since: Instant,
 }
 
@@ -24,8 +21,8 @@ impl Meter {
     /// # Errors
     /// When a process is gone.
     pub fn start(pids: Vec<u32>) -> anyhow::Result<Self> {
-        let ticks = ticks(&pids)?;
-        Ok(Self { pids, ticks, since: Instant::now() })
+        let used = used(&pids)?;
+        Ok(Self { pids, used, since: Instant::now() })
     }
 
     /// Share of one core since the start (1.0 = one core busy).
@@ -33,9 +30,8 @@ impl Meter {
     /// # Errors
     /// When a process is gone.
     pub fn share(&self) -> anyhow::Result<f64> {
-        let used = ticks(&self.pids)?.saturating_sub(self.ticks);
-        #[allow(clippy::cast_precision_loss, reason = "ticks of a measurement are few")]
-        Ok(used as f64 / TICKS_PER_SECOND / self.since.elapsed().as_secs_f64())
+        let used = used(&self.pids)?.saturating_sub(self.used);
+        Ok(used.as_secs_f64() / self.since.elapsed().as_secs_f64())
     }
 }
 
@@ -49,17 +45,21 @@ pub async fn share_over(pids: Vec<u32>, time: Duration) -> anyhow::Result<f64> {
     meter.share()
 }
 
-fn ticks(pids: &[u32]) -> anyhow::Result<u64> {
-    pids.iter().map(|pid| ticks_of(*pid)).sum()
+fn used(pids: &[u32]) -> anyhow::Result<Duration> {
+    pids.iter().map(|pid| used_by(*pid)).sum()
 }
 
-fn ticks_of(pid: u32) -> anyhow::Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).with_context(|| format!("process {pid} is gone"))?;
-    // After the name in parentheses: fields 14 and 15 of proc(5) are utime and stime.
-    let rest = stat.rsplit_once(')').context("a stat line")?.1;
-    let mut fields = rest.split_whitespace().skip(11);
-    let mut next = || fields.next().and_then(|field| field.parse::<u64>().ok()).context("a stat line");
-    Ok(next()? + next()?)
+/// The scheduler's own account, in ns, of every thread: clock ticks of 10 ms would be coarser than what is compared.
+/// Threads that ended in between take their share with them; neither our services nor FFmpeg end any while streaming.
+fn used_by(pid: u32) -> anyhow::Result<Duration> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).with_context(|| format!("process {pid} is gone"))?;
+    let mut sum = Duration::ZERO;
+    for thread in threads {
+        let stat = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let ns = stat.split_whitespace().next().and_then(|field| field.parse().ok()).context("a schedstat line")?;
+        sum += Duration::from_nanos(ns);
+    }
+    Ok(sum)
 }
 
 /// Proportional set size in MB: shared pages count once, divided among those who share them.

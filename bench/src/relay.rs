@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::{cpu, report::Report, scene::Scene, tickets::read_ticket};
 
-const READERS: [usize; 3] = [1, 20, 100];
+const READERS: [u32; 3] = [1, 20, 100];
 const KBPS: u32 = 6_000;
 const SETTLE: Duration = Duration::from_secs(3);
 const WINDOW: Duration = Duration::from_secs(15);
@@ -27,6 +27,11 @@ pub async fn measure() -> anyhow::Result<Report> {
     let _source = LiveSource::start_with(&nginx.stream_url("bench"), &source)?;
     let relay = scene.stack.process(Service::Relay, 0)?.pid();
     let mut report = Report::new("relay");
+    let mut none = JoinSet::new();
+    let (ours_idle, _) = settle(relay, &mut none).await?;
+    let (theirs_idle, _) = settle(nginx.pid(), &mut none).await?;
+    report.note("no reader: relay CPU", ours_idle * 100.0, "% core");
+    report.note("no reader: nginx-rtmp CPU", theirs_idle * 100.0, "% core");
     for readers in READERS {
         let mut tasks = JoinSet::new();
         for _ in 0..readers {
@@ -37,11 +42,16 @@ pub async fn measure() -> anyhow::Result<Report> {
             tasks.spawn(play(nginx.url(), nginx.addr()));
         }
         let (theirs, theirs_mb) = settle(nginx.pid(), &mut tasks).await?;
+        let per_reader = |total: f64, idle: f64| (total - idle).max(0.0) / f64::from(readers) * 100.0;
         report.note(&format!("{readers} readers: relay CPU"), ours * 100.0, "% core");
         report.note(&format!("{readers} readers: nginx-rtmp CPU"), theirs * 100.0, "% core");
-        // Below a percent of a core the kernel's clock ticks are coarser than the difference.
-        let ratio = if ours < 0.01 { 1.0_f64.min(ours / theirs) } else { ours / theirs };
-        report.limit(&format!("{readers} readers: relay / nginx-rtmp CPU"), ratio, 1.0, "");
+        let theirs_each = per_reader(theirs, theirs_idle);
+        report.limit(
+            &format!("{readers} readers: relay CPU for each"),
+            per_reader(ours, ours_idle),
+            theirs_each,
+            "% core",
+        );
         report.note(&format!("{readers} readers: relay memory"), ours_mb, "MB PSS");
         report.note(&format!("{readers} readers: nginx-rtmp memory"), theirs_mb, "MB PSS");
     }

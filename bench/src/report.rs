@@ -44,8 +44,8 @@ impl Report {
         let width = self.rows.iter().map(|row| row.0.len()).max().unwrap_or_default();
         for (figure, value, most, unit) in &self.rows {
             let verdict = match most {
-                Some(most) if value <= most => format!("≤ {most}  ok"),
-                Some(most) => format!("≤ {most}  ABOVE THE LIMIT"),
+                Some(most) if value <= most => format!("≤ {most:.3}  ok"),
+                Some(most) => format!("≤ {most:.3}  ABOVE THE LIMIT"),
                 None => String::new(),
             };
             println!("  {figure:width$}  {value:10.3} {unit:7} {verdict}");

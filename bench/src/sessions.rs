@@ -5,7 +5,12 @@ use std::{process::Stdio, time::Duration};
 use testkit::{NginxRtmp, nginx_rtmp, stack, tools};
 use tokio::process::{Child, Command};
 
-use crate::{cpu, report::Report, scene::Scene, tickets::read_ticket};
+use crate::{
+    cpu::{self, Meter},
+    report::Report,
+    scene::Scene,
+    tickets::read_ticket,
+};
 
 const SESSIONS: usize = 10;
 const KBPS: u32 = 6_000;
@@ -29,7 +34,8 @@ pub async fn measure() -> anyhow::Result<Report> {
     tokio::time::sleep(SETTLE).await;
     let ffmpegs = scene.stack.ffmpegs();
     anyhow::ensure!(ffmpegs.len() == SESSIONS, "{} FFmpegs for {SESSIONS} sessions", ffmpegs.len());
-    let (ours, worker_mb, ffmpeg_mb) = sessions(worker, &ffmpegs).await?;
+    let Cost { worker: worker_cpu, ffmpegs: ffmpeg_cpu, worker_mb, ffmpeg_mb } = sessions(worker, &ffmpegs).await?;
+    let ours = worker_cpu + ffmpeg_cpu;
     scene.stop().await?;
     let (bare, bare_mb) = bare(&scene, &sink).await?;
 
@@ -37,6 +43,8 @@ pub async fn measure() -> anyhow::Result<Report> {
     let mut report = Report::new("sessions");
     report.note("idle worker CPU", idle * 100.0, "% core");
     report.note("session CPU: worker + FFmpeg", per(ours) * 100.0, "% core");
+    report.note("  of it the worker", per(worker_cpu) * 100.0, "% core");
+    report.note("  of it FFmpeg", per(ffmpeg_cpu) * 100.0, "% core");
     report.note("bare ffmpeg -c copy CPU", per(bare) * 100.0, "% core");
     report.limit("session / bare CPU", ours / bare, 1.2, "");
     report.note("worker memory per session", per(worker_mb), "MB PSS");
@@ -47,11 +55,23 @@ pub async fn measure() -> anyhow::Result<Report> {
     Ok(report)
 }
 
-async fn sessions(worker: u32, ffmpegs: &[u32]) -> anyhow::Result<(f64, f64, f64)> {
-    let mut all = ffmpegs.to_vec();
-    all.push(worker);
-    let share = cpu::share_over(all, WINDOW).await?;
-    Ok((share, cpu::pss_mb(worker)?, memory(ffmpegs)?))
+/// What all sessions cost together.
+struct Cost {
+    worker: f64,
+    ffmpegs: f64,
+    worker_mb: f64,
+    ffmpeg_mb: f64,
+}
+
+async fn sessions(worker: u32, ffmpegs: &[u32]) -> anyhow::Result<Cost> {
+    let (host, filters) = (Meter::start(vec![worker])?, Meter::start(ffmpegs.to_vec())?);
+    tokio::time::sleep(WINDOW).await;
+    Ok(Cost {
+        worker: host.share()?,
+        ffmpegs: filters.share()?,
+        worker_mb: cpu::pss_mb(worker)?,
+        ffmpeg_mb: memory(ffmpegs)?,
+    })
 }
 
 fn memory(pids: &[u32]) -> anyhow::Result<f64> {
