@@ -36,7 +36,7 @@ const BATCH: usize = 256;
 /// Bytes waiting in the publisher above which tags stay in the outbox, where they can still be dropped in order.
 const IN_FLIGHT: usize = 256 << 10;
 /// How often acknowledged bytes are read once the stream runs, and before the first acknowledgement.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 const FIRST_LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Runs one attempt to its end, and says so exactly once. Closing: unpublish and leave.
@@ -204,13 +204,18 @@ impl Sending<'_> {
                 return Ok(false);
             }
             let mut frames = 0;
-            for item in items {
+            let mut items = items.into_iter();
+            while let Some(item) = items.next() {
                 match item {
                     Item::Splice => {
                         let elapsed = u32::try_from(self.began.elapsed().as_millis()).unwrap_or(u32::MAX);
                         self.retimer.splice(elapsed);
                     }
-                    Item::Header(tag) if self.is_new_video(&tag) => return Ok(true),
+                    Item::Header(tag) if self.is_new_video(&tag) => {
+                        // The next publish starts with what follows.
+                        self.shared.outbox.put_back(items);
+                        return Ok(true);
+                    }
                     Item::Header(tag) => publisher.send(&Tag { ts: self.retimer.last(), ..tag }).await?,
                     Item::Media(tag) => {
                         if let Some(tag) = self.retimer.apply(tag) {

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Rates are averages over this long: short enough to show a drop at once, long enough to be steady at 15 fps.
 const WINDOW: Duration = Duration::from_secs(3);
-/// Points kept; two a second.
+/// Points kept; one a second.
 const MAX_POINTS: usize = 16;
 /// Batches written but not acknowledged that are kept apart; beyond it they merge.
 const MAX_PENDING: usize = 512;

@@ -163,6 +163,15 @@ impl Outbox {
         items
     }
 
+    /// Puts the rest of what was taken back in front.
+    pub fn put_back(&self, items: impl DoubleEndedIterator<Item = Item>) {
+        let mut inner = self.lock();
+        for item in items.rev() {
+            inner.bytes += size(&item);
+            inner.queue.push_front(item);
+        }
+    }
+
     /// Waits until something may be there. Cancel safe.
     pub async fn filled(&self) {
         self.filled.notified().await;

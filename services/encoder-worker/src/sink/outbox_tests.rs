@@ -121,6 +121,19 @@ fn what_is_held_back_never_leaves() {
 }
 
 #[test]
+fn what_is_put_back_comes_first() {
+    let outbox = outbox();
+    outbox.attach();
+    outbox.push([key(0), key(10), delta(20)]);
+    let mut taken = outbox.take(2).into_iter();
+    taken.next();
+    outbox.put_back(taken);
+    outbox.detach();
+    outbox.attach();
+    assert_eq!(media(&outbox.take(100)), [10, 20]);
+}
+
+#[test]
 fn audio_alone_needs_no_keyframe() {
     let outbox = Outbox::new(SMALL);
     outbox.begin();

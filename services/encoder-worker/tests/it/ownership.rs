@@ -53,10 +53,11 @@ async fn a_lost_lease_silences_the_session() -> anyhow::Result<()> {
     let session = scene.deliver(&sink, Settings::default()).await?;
     scene.until_phase(&session, Phase::Connected).await?;
     let thief = WorkerId("w-thief".into());
+    let began = Instant::now();
     let taken = scene.leases.acquire(session.parse()?, Epoch(2), &thief).await?;
     assert_eq!(taken, Acquire::Acquired);
     let (at, end) = sink.wait_for("the end", PATIENCE, |seen| seen[0].ended).await?;
-    println!("lease taken to reset: {:?}, {end:?}", at.elapsed());
+    println!("lease taken to {end:?}: {:?}", at.duration_since(began));
     wait::until_true("FFmpeg is gone", PATIENCE, async || scene.ffmpegs().is_empty()).await?;
     assert_eq!(scene.phases(&session), [Phase::Connecting, Phase::Connected], "the robbed say nothing");
     assert_eq!(scene.leases.owner(session.parse()?).await?, Some((thief, Epoch(2))), "and take nothing back");

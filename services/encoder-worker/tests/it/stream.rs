@@ -73,6 +73,15 @@ async fn bytes_sent_are_the_sinks() -> anyhow::Result<()> {
     let off = (told as f64 / counted as f64 - 1.0).abs();
     println!("bytesSent {told}, the sink counted {counted}: {:.2} % apart", off * 100.0);
     assert!(told <= counted && off < 0.10, "told {told}, counted {counted}");
+    // At the end there is no moment to choose: all of it.
+    scene.stop(&session).await?;
+    scene.until_phase(&session, Phase::Ended).await?;
+    let counted = sink.seen()[0].media_bytes;
+    wait::until_true("the last sample says what the sink counted", PATIENCE, async || {
+        let told = scene.samples(&session).last().unwrap().bytes_sent;
+        (told as f64 / counted as f64 - 1.0).abs() < 0.005
+    })
+    .await?;
     scene.close().await
 }
 
@@ -161,6 +170,35 @@ async fn a_broken_relay_connection_keeps_the_publish() -> anyhow::Result<()> {
     assert!(seen[0].max_skew_ms < 400, "{}", seen[0].max_skew_ms);
     assert_eq!((scene.relay.reads(), scene.spawns().await?), (2, 2));
     assert_eq!(scene.phases(&session), [Phase::Connecting, Phase::Connected]);
+    scene.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_settings_and_a_changed_key_take_effect_while_live() -> anyhow::Result<()> {
+    let scene = Scene::open().await?;
+    let sink = Sink::start().await?;
+    let session = scene.deliver(&sink, Settings::default()).await?;
+    assert_eq!(scene.until_phase(&session, Phase::Connected).await?.mode, "copy");
+    let small =
+        Settings { width: Some(320), height: Some(180), preset: Some("ultrafast".into()), ..Settings::default() };
+    scene.brains.known().specs.get_mut(&session).unwrap().settings = Some(small);
+    let (id, epoch) = (session.parse()?, domain::ids::Epoch(1));
+    let refresh = |generation| lease::Desired::Refresh(domain::ids::Generation(generation));
+    scene.leases.set_desired(id, epoch, refresh(2)).await?;
+    let second = |seen: &[testkit::sink::Seen]| (seen.get(1)?.count(TagKind::Video) > 60).then_some(());
+    sink.wait_for("a publish of the new size", PATIENCE, second).await?;
+    let probe = ffprobe_bytes(&sink.seen()[1].flv()).await?;
+    assert_eq!((probe.video().unwrap().width, probe.video().unwrap().height), (320, 180));
+    assert!(sink.seen()[1].starts_decodable());
+
+    scene.brains.known().targets.get_mut(&session).unwrap().stream_key = "another_key_0123".into();
+    scene.leases.set_desired(id, epoch, refresh(3)).await?;
+    let third = |seen: &[testkit::sink::Seen]| (seen.get(2)?.count(TagKind::Video) > 10).then_some(());
+    sink.wait_for("a publish with the new key", PATIENCE, third).await?;
+    let seen = sink.seen();
+    assert_ne!(seen[1].key_sha256, seen[2].key_sha256);
+    assert_eq!(scene.spawns().await?, 2, "a new key needs no new FFmpeg");
+    assert!(!scene.phases(&session).contains(&Phase::Reconnecting));
     scene.close().await
 }
 

@@ -47,6 +47,9 @@ pub struct Rules {
     pub encoder_stable: Duration,
     /// The shortest wait before any retry: jitter may pick zero, and nobody shall be hammered.
     pub retry_floor: Duration,
+    /// The wait before a relay is asked again that broke off after it had served: either it fenced us, which must show at
+    /// once, or another one has the source already.
+    pub reopen: Duration,
     /// How long stopping may take before what is left is cut.
     pub stop_limit: Duration,
 }
@@ -60,6 +63,7 @@ impl Default for Rules {
             encoder_retries: 5,
             encoder_stable: Duration::from_secs(10),
             retry_floor: Duration::from_millis(200),
+            reopen: Duration::from_millis(10),
             stop_limit: Duration::from_secs(5),
         }
     }

@@ -137,7 +137,8 @@ impl Step<'_> {
                 self.enter(Phase::WaitingSource);
             }
             Gone::Aborted => {
-                self.pause_source(self.rules.retry_floor);
+                let served = since.is_some_and(|since| self.at.now.saturating_sub(since) >= self.rules.linger_ended);
+                self.pause_source(if served { self.rules.reopen } else { self.rules.retry_floor });
                 self.linger(self.rules.linger_broken);
             }
             Gone::Encoder(fault) => return self.encoder_failed(fault, since),

@@ -187,11 +187,14 @@ fn a_sink_that_ends_a_quiet_publish_is_not_to_blame() {
 #[test]
 fn a_broken_relay_is_tried_again_while_the_publish_stays() {
     let mut hand = Hand::live();
+    hand.now = Duration::from_secs(5);
     let effects = hand.give(Event::SourceGone(Attempt(1), Gone::Aborted));
-    let (floor, linger) = (hand.rules.retry_floor, hand.rules.linger_broken);
-    assert_eq!(effects, [Effect::Arm(Timer::SourceRetry, floor), Effect::Arm(Timer::Linger, linger)]);
+    let linger = Effect::Arm(Timer::Linger, hand.rules.linger_broken);
+    assert_eq!(effects, [Effect::Arm(Timer::SourceRetry, hand.rules.reopen), linger.clone()]);
     assert_eq!(hand.give(Event::Elapsed(Timer::SourceRetry)), [Effect::OpenSource(Attempt(3))]);
     assert_eq!(hand.give(Event::SourceOpened(Attempt(3))), []);
+    let again = hand.give(Event::SourceGone(Attempt(3), Gone::Aborted));
+    assert_eq!(again, [Effect::Arm(Timer::SourceRetry, hand.rules.retry_floor), linger], "no spin");
     assert_eq!(hand.reports, [""; 0]);
 }
 
