@@ -20,7 +20,7 @@ pub(crate) fn describe() {
     describe_gauge!(SOURCES, "live sources");
     describe_gauge!(READERS, "connected HTTP-FLV readers");
     describe_gauge!(CONNECTIONS, "open RTMP connections");
-    describe_counter!(INGEST_BYTES, Unit::Bytes, "media received from publishers");
+    describe_counter!(INGEST_BYTES, Unit::Bytes, "media received from publishers, as FLV tags");
     describe_counter!(EGRESS_BYTES, Unit::Bytes, "media handed to readers");
     describe_counter!(LAG_SKIPS, "times a slow reader was moved on to a keyframe");
     describe_counter!(PUBLISHES, "accepted publishes");

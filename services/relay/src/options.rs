@@ -55,9 +55,9 @@ pub struct Bounds {
     pub report_every: Duration,
     /// How long the end of a source is still reported when the orchestrator does not answer.
     pub last_report_wait: Duration,
-    /// Tags are collected this long before readers are woken: one write per reader instead of one per tag.
-    pub flush_every: Duration,
-    /// A batch of this size is not held back any longer.
+    /// A publisher's socket is read, and readers are woken, this often: one write per reader instead of one per tag.
+    pub collect_every: Duration,
+    /// A batch is cut at this size.
     pub flush_bytes: usize,
     /// Memory of one source's tags.
     pub max_cached_bytes: usize,
@@ -107,14 +107,15 @@ impl Default for Bounds {
         Self {
             max_rtmp_connections: 1_000,
             max_sources: 500,
-            session: server::Options::default(),
+            // What 10 Mbps bring between two looks.
+            session: server::Options { read_buffer: 32 << 10, ..server::Options::default() },
             http: HttpBounds::default(),
             authorize_wait: Duration::from_secs(3),
             call_timeout: Duration::from_secs(1),
             authorize_pause: Duration::from_millis(200),
             report_every: Duration::from_secs(1),
             last_report_wait: Duration::from_secs(30),
-            flush_every: Duration::from_millis(25),
+            collect_every: Duration::from_millis(30),
             flush_bytes: 64 << 10,
             // 10 s at 20 Mbps, the longest GOP and highest bitrate that platforms take.
             max_cached_bytes: 32 << 20,

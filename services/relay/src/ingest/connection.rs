@@ -8,12 +8,13 @@ use tokio::net::TcpStream;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{Relay, authorize::authorize, publish, refusals::DRAINING};
+use super::{Relay, authorize::authorize, paced::Paced, publish, refusals::DRAINING};
 use crate::meters;
 
 pub(super) async fn serve(relay: Arc<Relay>, stream: TcpStream, peer: SocketAddr) {
+    let (socket, pace) = Paced::new(stream, relay.options.bounds.collect_every);
     let opened = tokio::select! {
-        opened = ServerSession::open(stream, relay.options.bounds.session) => opened,
+        opened = ServerSession::open(socket, relay.options.bounds.session) => opened,
         () = relay.shutdown.soft.cancelled() => return,
     };
     let (session, request) = match opened {
@@ -28,7 +29,7 @@ pub(super) async fn serve(relay: Arc<Relay>, stream: TcpStream, peer: SocketAddr
     let refused = match granted {
         Ok(granted) if !relay.shutdown.soft.is_cancelled() => {
             span.record("stream", tracing::field::display(granted.identity.stream));
-            return publish::run(relay, session, request, granted).instrument(span).await;
+            return publish::run(relay, session, &request, granted, pace, span).await;
         }
         Ok(_) => DRAINING,
         Err(refused) => refused,

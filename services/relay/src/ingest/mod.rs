@@ -3,6 +3,7 @@
 mod authorize;
 mod connection;
 mod listener;
+mod paced;
 mod publish;
 mod refusals;
 

@@ -1,15 +1,21 @@
 //! A running publish: tags from the session into the source, with its reporter and its advert beside it.
 
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Instant};
+use std::{
+    future::{poll_fn, ready},
+    sync::Arc,
+    task::Poll,
+    time::Instant,
+};
 
 use media::rtmp::server::{PublishRequest, ServerSession, SessionError};
-use tokio::{net::TcpStream, sync::oneshot, time::sleep};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     Relay,
     authorize::Granted,
+    paced::{Pace, Paced},
     refusals::{DRAINING, SUPERSEDED},
 };
 use crate::{
@@ -20,27 +26,38 @@ use crate::{
     source::{EndReason, Source, Writer},
 };
 
-type Session = ServerSession<TcpStream>;
+type Session = ServerSession<Paced>;
 
-pub(super) async fn run(relay: Arc<Relay>, mut session: Session, request: PublishRequest, granted: Granted) {
+pub(super) async fn run(
+    relay: Arc<Relay>,
+    mut session: Session,
+    request: &PublishRequest,
+    granted: Granted,
+    pace: Pace,
+    span: Span,
+) {
     let source = Source::new(granted.identity, &relay.options.bounds);
     relay.hub.insert(&source);
     let (tell_reporter, ended) = oneshot::channel();
     let gone = CancellationToken::new();
-    relay.shutdown.tasks.spawn(reporter(&relay, &source).run(ended).in_current_span());
+    relay.shutdown.tasks.spawn(reporter(&relay, &source).run(ended).instrument(span.clone()));
     relay.shutdown.tasks.spawn(directory::announce_source(Arc::clone(&relay), Arc::clone(&source), gone.clone()));
     meters::publish_accepted();
-    tracing::info!(source_epoch = source.identity().source_epoch, "publish accepted");
+    span.in_scope(|| tracing::info!(source_epoch = source.identity().source_epoch, "publish accepted"));
 
-    let reason = match session.accept(&request).await {
-        Ok(()) => pump(&relay, &mut session, &source, granted.pass.as_ref()).await,
-        Err(error) => end_of(&error),
+    let reason = match session.accept(request).await {
+        Ok(()) => {
+            pace.start();
+            // Outside the span: entering it on every wake-up showed in the profile.
+            pump(&relay, &mut session, &source, granted.pass.as_ref()).await
+        }
+        Err(error) => span.in_scope(|| end_of(&error)),
     };
 
     relay.hub.remove(&source, reason);
     let _ = tell_reporter.send(reason);
     gone.cancel();
-    tracing::info!(reason = reason.as_str(), received_bytes = session.received(), "publish ended");
+    span.in_scope(|| tracing::info!(reason = reason.as_str(), received_bytes = session.received(), "publish ended"));
     match reason {
         EndReason::Superseded => session.cut(SUPERSEDED.refusal).await,
         EndReason::Drained => session.cut(DRAINING.refusal).await,
@@ -62,35 +79,23 @@ fn reporter(relay: &Relay, source: &Arc<Source>) -> Reporter {
 }
 
 async fn pump(relay: &Relay, session: &mut Session, source: &Arc<Source>, pass: Option<&Pass>) -> EndReason {
-    let bounds = &relay.options.bounds;
-    let mut writer = Writer::new(Arc::clone(source), bounds.flush_bytes);
-    let ingest = meters::ingest_bytes();
+    let mut writer = Writer::new(Arc::clone(source), relay.options.bounds.flush_bytes);
     let soft = relay.shutdown.soft.cancelled();
-    let (timer, mut armed) = (sleep(bounds.flush_every), false);
-    tokio::pin!(soft, timer);
+    tokio::pin!(soft);
     loop {
         tokio::select! {
             biased;
             () = cut(source, pass) => return EndReason::Superseded,
             () = &mut soft => return EndReason::Drained,
-            () = &mut timer, if armed => {
-                writer.flush();
-                armed = false;
-            }
             next = session.next() => match next {
-                Ok(Some(tag)) => {
-                    ingest.increment(tag.data.len() as u64);
-                    writer.push(&tag, Instant::now());
-                    if writer.is_pending() && !armed {
-                        timer.as_mut().reset(tokio::time::Instant::now() + bounds.flush_every);
-                        armed = true;
-                    }
-                }
+                Ok(Some(tag)) => writer.push(&tag, Instant::now()),
                 ended => {
                     writer.flush();
                     return ended.map_or_else(|error| end_of(&error), |_| EndReason::Closed);
                 }
-            }
+            },
+            // The socket is drained until its clock strikes again: readers get what has come.
+            () = ready(()), if writer.is_pending() => writer.flush(),
         }
     }
 }

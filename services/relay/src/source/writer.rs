@@ -11,11 +11,12 @@ use crate::meters;
 pub(crate) struct Writer {
     source: Arc<Source>,
     batcher: Batcher,
+    ingest: metrics::Counter,
 }
 
 impl Writer {
     pub(crate) fn new(source: Arc<Source>, flush_bytes: usize) -> Self {
-        Self { source, batcher: Batcher::new(flush_bytes) }
+        Self { source, batcher: Batcher::new(flush_bytes), ingest: meters::ingest_bytes() }
     }
 
     /// Takes the next tag.
@@ -80,6 +81,7 @@ impl Writer {
 
     fn store(&self, batch: Option<Batch>) {
         let Some(batch) = batch else { return };
+        self.ingest.increment(batch.bytes.len() as u64);
         let entry = batch.entry;
         self.source.state().ring.push(batch);
         if entry {

@@ -1,11 +1,12 @@
 //! From bytes to messages. Sans-IO; every quirk here was seen from a real sender.
 
-use std::collections::HashMap;
-
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{DEFAULT_CHUNK_SIZE, EXTENDED};
 use crate::rtmp::message::{self, Message};
+
+/// Room made for a message before its bytes have come: what it claims to need, but not more than this.
+const RESERVE: usize = 16 << 10;
 
 /// What a peer may make us keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,8 @@ struct ChunkStream {
 
 /// Reassembles messages. Set Chunk Size and Abort messages take effect here and are also returned.
 pub struct Demuxer {
-    streams: HashMap<u32, ChunkStream>,
+    /// A few entries, looked up for every chunk (FFmpeg sends 128-byte ones): a search beats hashing.
+    streams: Vec<(u32, ChunkStream)>,
     chunk_size: usize,
     limits: Limits,
     pending: usize,
@@ -91,7 +93,7 @@ struct Header {
 impl Demuxer {
     /// A demuxer for a new connection.
     pub fn new(limits: Limits) -> Self {
-        Self { streams: HashMap::new(), chunk_size: DEFAULT_CHUNK_SIZE, limits, pending: 0 }
+        Self { streams: Vec::new(), chunk_size: DEFAULT_CHUNK_SIZE, limits, pending: 0 }
     }
 
     /// From the next chunk on (a peer that has shown its key may send more).
@@ -110,15 +112,14 @@ impl Demuxer {
     /// [`ChunkError`]: close the connection.
     pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>, ChunkError> {
         while let Some(header) = self.header(input)? {
-            let have = self.streams.get(&header.csid).map_or(0, |s| s.partial.len());
+            let have = self.stream(header.csid).map_or(0, |s| s.partial.len());
             let take = (header.length - have).min(self.chunk_size);
             if input.len() < header.size + take {
                 input.reserve(header.size + take - input.len());
                 return Ok(None);
             }
             input.advance(header.size);
-            let piece = input.split_to(take);
-            if let Some(message) = self.apply(&header, piece)? {
+            if let Some(message) = self.apply(&header, input, take)? {
                 self.obey(&message)?;
                 return Ok(Some(message));
             }
@@ -128,7 +129,7 @@ impl Demuxer {
 
     fn header(&self, input: &[u8]) -> Result<Option<Header>, ChunkError> {
         let Some((format, csid, basic)) = basic_header(input) else { return Ok(None) };
-        let previous = self.streams.get(&csid);
+        let previous = self.stream(csid);
         // librtmp (OBS, curl) opens its control channel with a type-1 header.
         if previous.is_none() && format != 0 && !(csid == message::CSID_CONTROL && format == 1) {
             return Err(ChunkError::NoPrevious(csid));
@@ -167,20 +168,32 @@ impl Demuxer {
         Ok(complete.then_some(header))
     }
 
-    fn apply(&mut self, header: &Header, piece: BytesMut) -> Result<Option<Message>, ChunkError> {
-        let whole = !header.continues && piece.len() == header.length;
-        if !whole && self.pending + piece.len() > self.limits.max_pending {
+    fn stream(&self, csid: u32) -> Option<&ChunkStream> {
+        self.streams.iter().find(|(id, _)| *id == csid).map(|(_, stream)| stream)
+    }
+
+    fn apply(&mut self, header: &Header, input: &mut BytesMut, take: usize) -> Result<Option<Message>, ChunkError> {
+        let whole = !header.continues && take == header.length;
+        if !whole && self.pending + take > self.limits.max_pending {
             return Err(ChunkError::TooMuchPending);
         }
-        let stream = self.streams.entry(header.csid).or_default();
+        let index = self.streams.iter().position(|(id, _)| *id == header.csid).unwrap_or(self.streams.len());
+        if index == self.streams.len() {
+            self.streams.push((header.csid, ChunkStream::default()));
+        }
+        let stream = &mut self.streams[index].1;
         if !header.continues {
             stream.start(header);
+            if !whole {
+                stream.partial.reserve(header.length.min(RESERVE));
+            }
         }
         let payload: Bytes = if whole {
-            piece.freeze()
+            input.split_to(take).freeze()
         } else {
-            self.pending += piece.len();
-            stream.partial.extend_from_slice(&piece);
+            self.pending += take;
+            stream.partial.extend_from_slice(&input[..take]);
+            input.advance(take);
             if stream.partial.len() < stream.length {
                 return Ok(None);
             }
@@ -200,7 +213,7 @@ impl Demuxer {
                 self.chunk_size = size as usize;
             }
             (message::ABORT, Some(csid)) => {
-                if let Some(stream) = self.streams.get_mut(&csid) {
+                if let Some((_, stream)) = self.streams.iter_mut().find(|(id, _)| *id == csid) {
                     self.pending -= stream.partial.len();
                     stream.partial = BytesMut::new();
                 }
