@@ -42,7 +42,7 @@ async fn a_stop_by_word_is_quick() -> anyhow::Result<()> {
     let seen = sink.seen().remove(0);
     println!("stop (by word) to the last byte: {:?}", seen.last_media.unwrap().saturating_duration_since(asked));
     assert!(seen.last_media.unwrap().saturating_duration_since(asked) < Duration::from_millis(500));
-    assert_eq!(scene.leases.owner(session.parse()?).await?, None);
+    scene.until_free(&session).await?;
     scene.close().await
 }
 

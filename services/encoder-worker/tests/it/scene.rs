@@ -150,6 +150,12 @@ impl Scene {
         found.await.map_err(|error| error.context(format!("{:?}\n{}", self.phases(session), self.worker.log_tail())))
     }
 
+    /// Waits until nobody holds the session's lease.
+    pub async fn until_free(&self, session: &str) -> anyhow::Result<()> {
+        let id: SessionId = session.parse()?;
+        wait::until_true("a free lease", PATIENCE, async || matches!(self.leases.owner(id).await, Ok(None))).await
+    }
+
     pub fn samples(&self, session: &str) -> Vec<MetricSample> {
         let all = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().filter(|sample| sample.session.to_string() == session).cloned().collect()

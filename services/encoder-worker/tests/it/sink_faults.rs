@@ -69,7 +69,7 @@ async fn a_refused_key_is_final_and_tried_once() -> anyhow::Result<()> {
         assert_eq!(fault(&failed).code, "publish_refused", "{number}");
         assert!(!fault(&failed).is_transient());
         assert_eq!(sink.seen().len(), 1);
-        assert_eq!(scene.leases.owner(session.parse()?).await?, None, "the lease is free");
+        scene.until_free(&session).await?;
     }
     scene.close().await
 }
