@@ -3,13 +3,7 @@
 //! The lease is ownership in the eyes of other workers, the claim is ownership in Postgres, the acknowledgement only
 //! tidies the queue. Each step may run twice, and each may find that somebody newer was faster.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bus::Delivery;
 use domain::ids::{Epoch, SessionId};
@@ -22,7 +16,7 @@ use wire::v1::RunSession;
 use super::{
     clients::ClaimError,
     context::Context,
-    registry::{Entry, MAX_WORDS, Word},
+    registry::{Entry, MAX_WORDS, Slot, Word},
 };
 use crate::{
     gate::SessionGate,
@@ -35,28 +29,6 @@ const AGAIN: Duration = Duration::from_millis(700);
 /// How long an older epoch of the same session may take to leave.
 const LEAVE: Duration = Duration::from_secs(3);
 
-static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
-
-/// Commands in hand that are not sessions yet.
-pub fn under_way() -> usize {
-    UNDER_WAY.load(Ordering::Relaxed)
-}
-
-struct Counted;
-
-impl Counted {
-    fn new() -> Self {
-        UNDER_WAY.fetch_add(1, Ordering::Relaxed);
-        Self
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        UNDER_WAY.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 enum Claimed {
     Run(Box<Spec>),
     /// Done with this command: somebody else has it, or nobody wants it.
@@ -65,9 +37,8 @@ enum Claimed {
     Later,
 }
 
-/// Takes one command.
-pub async fn take(context: Arc<Context>, delivery: Delivery<RunSession>, tasks: TaskTracker) {
-    let counted = Counted::new();
+/// Takes one command. The slot is given back when the session counts by itself, or when there is none.
+pub async fn take(context: Arc<Context>, delivery: Delivery<RunSession>, slot: Slot, tasks: TaskTracker) {
     let command = &delivery.message;
     let span = tracing::info_span!(
         "session.start",
@@ -102,7 +73,7 @@ pub async fn take(context: Arc<Context>, delivery: Delivery<RunSession>, tasks: 
     if let Some(spec) = claimed {
         start(context, *spec, span, &tasks).await;
     }
-    drop(counted);
+    drop(slot);
 }
 
 async fn claim(context: &Context, session: SessionId, epoch: Epoch) -> Claimed {

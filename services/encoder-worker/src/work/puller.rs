@@ -17,10 +17,10 @@ pub async fn run(
 ) -> Result<(), bus::Error> {
     let mut puller = context.bus.run_commands().await?;
     loop {
-        let plan = ask(capacity, context.registry.len() + claim::under_way(), load.cpu());
+        let plan = ask(capacity, context.registry.taken(), load.cpu());
         let round = async {
             if plan.batch == 0 {
-                context.registry.wait_for(|running| *running < capacity as usize).await;
+                context.registry.room(capacity as usize).await;
                 return Vec::new();
             }
             tokio::time::sleep(plan.wait).await;
@@ -28,7 +28,9 @@ pub async fn run(
         };
         let Some(deliveries) = stop.run_until_cancelled(round).await else { return Ok(()) };
         for delivery in deliveries {
-            tasks.spawn(claim::take(context.clone(), delivery, tasks.clone()));
+            // Counted before the next round asks, and not when the task gets to run.
+            let slot = context.registry.slot();
+            tasks.spawn(claim::take(context.clone(), delivery, slot, tasks.clone()));
         }
     }
 }

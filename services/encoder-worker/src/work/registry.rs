@@ -62,11 +62,23 @@ impl Entry {
 pub struct Registry {
     sessions: Arc<Mutex<HashMap<SessionId, Entry>>>,
     count: Arc<watch::Sender<usize>>,
+    claiming: Arc<watch::Sender<usize>>,
+}
+
+/// Room kept for a command in hand that is not a session yet; dropping it gives the room back.
+#[derive(Debug)]
+pub struct Slot(Arc<watch::Sender<usize>>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.send_modify(|claiming| *claiming = claiming.saturating_sub(1));
+    }
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { sessions: Arc::default(), count: Arc::new(watch::Sender::new(0)) }
+        let none = || Arc::new(watch::Sender::new(0));
+        Self { sessions: Arc::default(), count: none(), claiming: none() }
     }
 }
 
@@ -131,6 +143,29 @@ impl Registry {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Keeps room for one more.
+    pub fn slot(&self) -> Slot {
+        self.claiming.send_modify(|claiming| *claiming += 1);
+        Slot(self.claiming.clone())
+    }
+
+    /// How many there are and how many may become some.
+    pub fn taken(&self) -> usize {
+        self.len() + *self.claiming.borrow()
+    }
+
+    /// Waits until fewer than `capacity` are taken. Cancel safe.
+    pub async fn room(&self, capacity: usize) {
+        let (mut count, mut claiming) = (self.count.subscribe(), self.claiming.subscribe());
+        while self.taken() >= capacity {
+            // The senders live in `self`.
+            tokio::select! {
+                _ = count.changed() => {}
+                _ = claiming.changed() => {}
+            }
+        }
     }
 
     /// Waits until `fits` holds for their number. Cancel safe.
