@@ -1,6 +1,6 @@
 //! Commands that come twice, come late, or are lost by NATS after we accepted them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Message;
 use e2e::{
@@ -11,10 +11,14 @@ use futures::StreamExt;
 use prost::Message as _;
 use serde_json::json;
 use testkit::{
-    sink::{Behaviour, Duplicate, Options, Sink},
+    Proxy,
+    sink::{Duplicate, Options, Sink},
     wait,
 };
 use wire::v1::RunSession;
+
+/// P1: the worst case.
+const TAKEOVER: Duration = Duration::from_secs(6);
 
 async fn commands(scene: &Scene) -> anyhow::Result<(async_nats::Client, async_nats::Subscriber)> {
     let nats = async_nats::connect(scene.stack.nats.url()).await?;
@@ -33,8 +37,7 @@ async fn repeat(nats: &async_nats::Client, command: &Message) -> anyhow::Result<
     let stored = jetstream.publish(command.subject.clone(), command.payload.clone()).await?.await?;
     assert!(!stored.duplicate, "the fault must happen: the command has to reach a worker");
     wait::until_true("the command to be taken", PATIENCE, async || {
-        let Ok(mut stream) = jetstream.get_stream("LIVE_COMMANDS").await else { return false };
-        stream.info().await.is_ok_and(|info| info.state.messages == 0)
+        messages(&jetstream, "LIVE_COMMANDS").await == Some(0)
     })
     .await
 }
@@ -99,16 +102,21 @@ async fn an_accepted_start_survives_the_loss_of_the_queue() -> anyhow::Result<()
 async fn a_worker_killed_before_its_first_word_is_replaced() -> anyhow::Result<()> {
     let scene = Scene::open().await?;
     let sink = Sink::start_with(Options { duplicate: Duplicate::TakeBoth, ..Options::default() }).await?;
-    // The first connection is held back: FFmpeg runs, but nothing can be reported about the destination.
-    sink.script([Behaviour::accept().after(Duration::from_secs(3))]);
-    let id = scene.send_to(&sink, "early", json!({})).await?;
+    // Until the worker is dead the network swallows connections: FFmpeg runs, but there is nothing to report.
+    let network = Proxy::start(sink.addr()).await?;
+    network.change(|network| network.blackhole = true);
+    let id = scene.send_to_url(&format!("rtmp://{}/live", network.addr()), "early", json!({})).await?;
     scene.api.start_no_wait(&scene.stream.id).await?;
     let victim = wait::until("a worker with an FFmpeg", PATIENCE, async || {
         (0..2).find(|number| scene.stack.worker(*number).is_ok_and(|worker| !worker.proc().survivors().is_empty()))
     })
     .await?;
     scene.stack.worker(victim)?.kill();
+    let killed = Instant::now();
+    network.heal();
     assert!(sink.seen().iter().all(|one| one.published_at.is_none()), "killed too late: {:?}", sink.seen());
+    let first = sink.wait_for("media", PATIENCE, |seen| seen.iter().find_map(|one| one.first_media)).await?;
+    assert!(first - killed < TAKEOVER, "after {:?}", first - killed);
     scene.destination_is(&id, PATIENCE, &FED).await?;
     flows(&sink, 200_000, PATIENCE).await?;
     let published = sink.seen().iter().filter(|one| one.first_media.is_some()).count();
@@ -118,4 +126,30 @@ async fn a_worker_killed_before_its_first_word_is_replaced() -> anyhow::Result<(
     })
     .await?;
     scene.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poisoned_command_is_put_aside_and_the_queue_flows() -> anyhow::Result<()> {
+    let scene = Scene::open().await?;
+    let nats = async_nats::connect(scene.stack.nats.url()).await?;
+    let jetstream = async_nats::jetstream::new(nats);
+    let not_a_session = RunSession { session_id: "../../etc".to_owned(), epoch: 1, ..RunSession::default() };
+    for (name, payload) in [("garbage", vec![0xff; 64]), ("empty", Vec::new()), ("odd", not_a_session.encode_to_vec())]
+    {
+        jetstream.publish(format!("live.cmd.run.{name}"), payload.into()).await?.await?;
+    }
+    let (sinks, _) = scene.live_at(2).await?;
+    for sink in &sinks {
+        flows(sink, 100_000, PATIENCE).await?;
+    }
+    wait::until_true("three dead letters and an empty queue", PATIENCE, async || {
+        messages(&jetstream, "LIVE_DEAD").await == Some(3) && messages(&jetstream, "LIVE_COMMANDS").await == Some(0)
+    })
+    .await?;
+    scene.close().await
+}
+
+async fn messages(jetstream: &async_nats::jetstream::Context, stream: &str) -> Option<u64> {
+    let mut stream = jetstream.get_stream(stream).await.ok()?;
+    Some(stream.info().await.ok()?.state.messages)
 }

@@ -2,18 +2,19 @@
 
 use std::path::PathBuf;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use e2e::{
     Scene,
     scene::{FED, PATIENCE, flows},
 };
-use media::flv::{Decoder, Tag, TagKind};
+use media::flv::{self, Decoder, Tag, TagKind};
 use serde_json::json;
 use testkit::{
-    ffprobe_bytes, live_source,
+    LiveSource, ffprobe_bytes, live_source,
     sink::{Seen, Sink},
     stack::Options,
     tools::newest_ffmpeg,
+    wait,
 };
 
 /// The newest FFmpeg; says loudly that a test is skipped when there is none.
@@ -87,7 +88,72 @@ async fn hevc_is_a_clear_error_where_ffmpeg_is_too_old() -> anyhow::Result<()> {
     assert!(message.contains("hevc") && message.contains("H.264"), "{message}");
     assert!(sink.seen().iter().all(|one| one.tags.is_empty()), "{:?}", sink.seen());
     assert_eq!(scene.stack.ffmpegs(), Vec::<u32>::new());
+
+    // The next step that the message names helps.
+    scene.api.stop(&scene.stream.id).await?;
+    scene.source.kill();
+    let _switched = republish(&scene, &live_source::Options::default()).await?;
+    scene.api.start(&scene.stream.id).await?;
+    scene.destination_is(&id, PATIENCE, &FED).await?;
+    flows(&sink, 200_000, PATIENCE).await?;
     scene.close().await
+}
+
+/// Another encoder takes over when the first is gone; refused meanwhile, it connects again, as encoders do.
+async fn republish(scene: &Scene, options: &live_source::Options) -> anyhow::Result<LiveSource> {
+    let source = LiveSource::start_with(&scene.stream.publish_url(), options)?;
+    let codec = if options.encoder == "libx265" { "hevc" } else { "h264" };
+    wait::until_true("the other encoder's stream", PATIENCE, async || {
+        if !source.alive() {
+            source.restart().expect("FFmpeg starts");
+        }
+        scene.api.status(&scene.stream.id).await.is_ok_and(|status| {
+            let now = &status["stream"]["source"];
+            now["connected"] == json!(true) && now["video_codec"] == json!(codec)
+        })
+    })
+    .await?;
+    Ok(source)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoder_that_comes_back_different_is_sent_on_or_refused_clearly() -> anyhow::Result<()> {
+    let Some(newest) = newest() else { return Ok(()) };
+    let scene = Scene::open().await?;
+    let (sinks, ids) = scene.live_at(1).await?;
+    flows(&sinks[0], 200_000, PATIENCE).await?;
+    scene.source.kill();
+    scene.source_is(false).await?;
+
+    let small = live_source::Options { size: "640x360".to_owned(), kbps: 600, ..live_source::Options::default() };
+    let second = republish(&scene, &small).await?;
+    scene.destination_is(&ids[0], PATIENCE, &FED).await?;
+    flows(&sinks[0], 200_000, PATIENCE).await?;
+    let seen = sinks[0].seen();
+    let last = seen.last().unwrap();
+    // Whether it had to publish again or not: what came last is the new picture, in order.
+    assert!(last.starts_decodable() && last.backwards == 0 && sinks[0].overlap_ms() == 0, "{seen:?}");
+    let probe = ffprobe_bytes(&last_picture(last)).await?;
+    assert_eq!(probe.video().unwrap().width, 640, "{seen:?}");
+    second.kill();
+    scene.source_is(false).await?;
+
+    let _third = republish(&scene, &hevc(newest)).await?;
+    let status = scene.destination_is(&ids[0], PATIENCE, &["error"]).await?;
+    assert_eq!(status["destinations"][0]["error"]["code"], "codec_unsupported", "{status}");
+    wait::until_true("no FFmpeg", PATIENCE, async || scene.stack.ffmpegs().is_empty()).await?;
+    scene.close().await
+}
+
+/// The part of a recording from the last video sequence header on, as an FLV file.
+fn last_picture(seen: &Seen) -> Bytes {
+    let mut decoder = Decoder::new(8 << 20);
+    let mut input = BytesMut::from(&seen.flv()[..]);
+    let tags: Vec<Tag> = std::iter::from_fn(|| decoder.next(&mut input).expect("readable")).collect();
+    let begin = tags.iter().rposition(|tag| tag.kind == TagKind::Video && tag.is_sequence_header()).unwrap_or_default();
+    let mut file = BytesMut::from(&flv::header(true, false)[..]);
+    tags[begin..].iter().filter(|tag| tag.kind == TagKind::Video).for_each(|tag| flv::put_tag(tag, &mut file));
+    file.freeze()
 }
 
 #[tokio::test(flavor = "multi_thread")]

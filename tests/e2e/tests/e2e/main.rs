@@ -19,6 +19,7 @@ mod replicas;
 mod rtmps;
 mod sink_faults;
 mod source_faults;
+mod start_faults;
 mod start_stop;
 mod tenants;
 mod traces;

@@ -1,6 +1,9 @@
 //! Two orchestrators and two vaults: one may die at any moment of a start, and everything happens once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use async_nats::Subscriber;
 use e2e::{
@@ -10,13 +13,16 @@ use e2e::{
 use futures::StreamExt;
 use serde_json::{Value, json};
 use testkit::{
-    Proxy,
+    LiveSource, Proxy, Stack,
     sink::{Seen, Sink},
     stack::{Options, Service},
     wait,
 };
 
 const DESTINATIONS: usize = 6;
+
+/// A takeover and the time to notice that it is needed.
+const SURVIVOR: Duration = Duration::from_secs(10);
 
 async fn two_of_each() -> anyhow::Result<Scene> {
     let options = Options { orchestrators: 2, credentials: 2, ..Options::default() };
@@ -116,6 +122,53 @@ async fn until(events: &mut Subscriber, last: &str) -> anyhow::Result<BTreeMap<(
     let heard = tokio::time::timeout(PATIENCE, listen).await;
     anyhow::ensure!(heard.is_ok(), "no {last}: {told:?}");
     Ok(told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_orchestrator_finishes_what_a_dead_one_accepted() -> anyhow::Result<()> {
+    // The gateway asks the first orchestrator; relay, vault and workers have the second, as after a failed look-up.
+    let options = Options { orchestrators: 2, credentials: 2, workers: 0, relays: 2, ..Options::default() };
+    let mut stack = Stack::start_with(options).await?;
+    let survivor = stack.process(Service::Orchestrator, 1)?.grpc().unwrap_or_default();
+    let vault = stack.process(Service::Credentials, 1)?.grpc().unwrap_or_default();
+    for _ in 0..2 {
+        let env = [("ORCHESTRATOR_URL", survivor.clone()), ("CREDENTIALS_URL", vault.clone())];
+        stack.add_with(Service::EncoderWorker, &env).await?;
+    }
+    let api = stack.api();
+    let stream = api.create_stream("show").await?;
+    let relay = stack.process(Service::Relay, 1)?.rtmp().unwrap_or_default();
+    let source = LiveSource::start(&format!("{relay}/{}", stream.stream_key))?;
+    let scene = Scene { source, stream, api, stack };
+    scene.source_is(true).await?;
+    let mut sinks = Vec::new();
+    for number in 0..DESTINATIONS {
+        let sink = Sink::start().await?;
+        scene.send_to(&sink, &format!("left{number}"), json!({})).await?;
+        sinks.push(sink);
+    }
+    let first = scene.stack.process(Service::Orchestrator, 0)?;
+    for (round, moment) in [Moment::AtOnce, Moment::FirstFfmpeg, Moment::FirstMedia].into_iter().enumerate() {
+        scene.api.start_no_wait(&scene.stream.id).await?;
+        reach(moment, &scene, &sinks, round).await?;
+        first.kill();
+        let killed = Instant::now();
+        for sink in &sinks {
+            let fed = |seen: &[Seen]| nth_publish(seen, round)?.first_media;
+            let fed = sink.wait_for(&format!("media after a death at {moment:?}"), PATIENCE, fed).await?;
+            let took = fed.saturating_duration_since(killed);
+            assert!(took < SURVIVOR, "{moment:?}: {took:?}");
+        }
+        first.restart().await?;
+        scene.api.wait_destinations(&scene.stream.id, PATIENCE, &["live"]).await?;
+        scene.api.stop(&scene.stream.id).await?;
+        scene.api.wait_destinations(&scene.stream.id, PATIENCE, &["ended"]).await?;
+        for sink in &sinks {
+            let publishes = sink.seen().iter().filter(|one| one.published_at.is_some()).count();
+            assert_eq!((publishes, sink.overlap_ms()), (round + 1, 0), "{moment:?}: {:#?}", sink.seen());
+        }
+    }
+    scene.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
