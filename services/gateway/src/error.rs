@@ -1,6 +1,6 @@
 //! What a refused request is answered with: a status, a stable code, a sentence, and the fields at fault.
 //!
-//! An error is turned into JSON by the outermost layer ([`crate::edge`]), which knows the request's id.
+//! An error is turned into JSON by the outermost layer (`edge`), which knows the request's id.
 
 use std::{borrow::Cow, sync::Arc};
 

@@ -1,5 +1,7 @@
 //! The system as its users meet it: real NATS, Redis, Postgres and FFmpeg, real sinks, real faults.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where its proof fails")]
+
 mod add_remove;
 mod auto_start;
 mod bad_key;
