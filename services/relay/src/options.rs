@@ -56,6 +56,7 @@ pub struct Bounds {
     /// How long the end of a source is still reported when the orchestrator does not answer.
     pub last_report_wait: Duration,
     /// A publisher's socket is read, and readers are woken, this often: one write per reader instead of one per tag.
+    /// At 25 ms twenty readers cost what they cost nginx-rtmp, at 40 ms 40 % less; it adds 20 ms on average.
     pub collect_every: Duration,
     /// A batch is cut at this size.
     pub flush_bytes: usize,
@@ -115,7 +116,7 @@ impl Default for Bounds {
             authorize_pause: Duration::from_millis(200),
             report_every: Duration::from_secs(1),
             last_report_wait: Duration::from_secs(30),
-            collect_every: Duration::from_millis(30),
+            collect_every: Duration::from_millis(40),
             flush_bytes: 64 << 10,
             // 10 s at 20 Mbps, the longest GOP and highest bitrate that platforms take.
             max_cached_bytes: 32 << 20,
