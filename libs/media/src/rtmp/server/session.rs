@@ -88,7 +88,7 @@ pub struct ServerSession<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ServerSession<S> {
-    /// Runs the handshake and the commands up to `publish`. Then call [`Self::accept`] or [`Self::refuse`].
+    /// Runs the handshake and the commands up to `publish`. Then call `accept` or `refuse`.
     ///
     /// # Errors
     /// [`SessionError`]: the connection is of no use; drop it. A peer that asks to play, or publishes with an empty or
