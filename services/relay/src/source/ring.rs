@@ -196,6 +196,16 @@ mod tests {
     }
 
     #[test]
+    fn the_32_bit_wrap_of_time_changes_nothing() {
+        let mut ring = Ring::new(1 << 20, Duration::from_millis(400));
+        for n in 0..200 {
+            ring.push(Batch { ts: (u32::MAX - 3000).wrapping_add(n * 40), ..batch(n, n % 25 == 0, 100) });
+            assert!(ring.batches.len() <= 25 + 12, "{}", ring.batches.len());
+        }
+        assert!(ring.join().is_some_and(|(_, ts)| ts == (u32::MAX - 3000).wrapping_add(175 * 40)));
+    }
+
+    #[test]
     fn one_batch_above_the_bound_is_still_delivered() {
         let mut ring = Ring::new(50, Duration::ZERO);
         ring.push(batch(0, true, 1000));

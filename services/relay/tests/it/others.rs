@@ -122,3 +122,37 @@ async fn ended(rig: &Rig) {
     });
     assert_eq!(end.await.unwrap().reason, "closed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the newest FFmpeg, and encodes"]
+async fn enhanced_rtmp_from_the_newest_ffmpeg() {
+    for (encoder, options, codec) in [
+        ("libx265", "-preset ultrafast -x265-params log-level=none:bframes=0:keyint=30", "hevc"),
+        ("libsvtav1", "-preset 12 -g 30", "av1"),
+    ] {
+        let rig = Rig::new().await;
+        let ffmpeg = testkit::tools::newest_ffmpeg::need().unwrap();
+        let held = tempfile::tempdir().unwrap();
+        let arguments = words(&format!(
+            "-v error -re -f lavfi -i testsrc2=size=320x180:rate=30 -f lavfi -i sine=r=48000 -c:v {encoder} {options} \
+             -pix_fmt yuv420p -b:v 300k -c:a aac -ac 2 -f flv {}",
+            rig.rtmp_url(KEY)
+        ));
+        let mut spec = Spec::new("newest ffmpeg", ffmpeg, held.path().join("log")).args(arguments);
+        spec.end = End::Kill;
+        let publisher = Proc::spawn(spec).unwrap();
+        wait::until_true("a live source", DEADLINE, async || {
+            assert!(publisher.alive(), "{}", publisher.log_tail());
+            !rig.orchestrator.state().reports.is_empty()
+        })
+        .await
+        .unwrap();
+        let mut reader = rig.read().await;
+        let (video, audio) = collect(&mut reader, 3_000).await;
+        assert!(video.len() >= 85 && audio.len() > 100, "{} {}", video.len(), audio.len());
+        let info = rig.read().await.info;
+        println!("{info:?}");
+        assert_eq!((info.video_codec.as_str(), info.enhanced, info.width, info.height), (codec, true, 320, 180));
+        assert!((info.fps - 30.0).abs() < 1.0 && info.gop_ms >= 900, "{info:?}");
+    }
+}
