@@ -37,6 +37,25 @@ async fn redis_forgets_everything_and_nothing_happens() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_redis_stops_neither_streams_nor_starts() -> anyhow::Result<()> {
+    let scene = Scene::open().await?;
+    let (sinks, _) = scene.live_at(1).await?;
+    assert_eq!(scene.stack.redis.command("CONFIG SET maxmemory 1").await?, "+OK");
+    assert!(scene.stack.redis.command("SET more memory").await?.starts_with("-OOM"), "the fault must happen");
+    flows(&sinks[0], 2_000_000, PATIENCE).await?;
+    let other = Sink::start().await?;
+    let id = scene.send_to(&other, "full", json!({})).await?;
+    let path = format!("/api/simulcast/{}/destinations", scene.stream.id);
+    scene.api.post(&path, &json!({"destination_id": id})).await?.data()?;
+    scene.destination_is(&id, PATIENCE, &FED).await?;
+    flows(&other, 200_000, PATIENCE).await?;
+    assert_eq!((sinks[0].seen().len(), other.seen().len()), (1, 1));
+    scene.api.stop(&scene.stream.id).await?;
+    scene.api.wait_destinations(&scene.stream.id, PATIENCE, &["ended"]).await?;
+    scene.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_without_redis_loses_its_sessions_cleanly() -> anyhow::Result<()> {
     for duplicate in [Duplicate::TakeBoth, Duplicate::Refuse, Duplicate::KickFirst] {
         partitioned(duplicate).await?;

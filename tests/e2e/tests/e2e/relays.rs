@@ -96,3 +96,24 @@ async fn a_second_encoder_is_refused_by_the_other_relay_too() -> anyhow::Result<
     assert_eq!(sinks[0].seen().len(), 1);
     scene.close().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_takeover_the_later_encoder_wins_on_either_relay() -> anyhow::Result<()> {
+    let options = Options { relays: 2, ..Options::default() }.env(Service::Relay, "RELAY_TAKEOVER", "true");
+    let scene = Scene::open_with(options, &live_source::Options::default()).await?;
+    let (sinks, ids) = scene.live_at(1).await?;
+    flows(&sinks[0], 200_000, PATIENCE).await?;
+    let mut before = None;
+    for relay in [0, 1, 0] {
+        let later = LiveSource::start(&publish_url(&scene, relay, &scene.stream.stream_key)?)?;
+        let earlier = before.as_ref().unwrap_or(&scene.source);
+        wait::until_true("the earlier encoder's end", PATIENCE, async || !earlier.alive()).await?;
+        flows(&sinks[0], 400_000, PATIENCE).await?;
+        scene.destination_is(&ids[0], PATIENCE, &FED).await?;
+        assert!(later.alive(), "{}", later.proc().log_tail());
+        let seen = sinks[0].seen();
+        assert!(sinks[0].overlap_ms() == 0 && seen.iter().all(|one| one.backwards == 0), "{seen:?}");
+        before = Some(later);
+    }
+    scene.close().await
+}
