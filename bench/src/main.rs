@@ -10,6 +10,7 @@ mod scene;
 mod sessions;
 mod start;
 mod tickets;
+mod yardstick;
 
 use std::process::ExitCode;
 

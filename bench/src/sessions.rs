@@ -1,15 +1,14 @@
 //! What one copy session costs: worker and FFmpeg together, beside a bare `ffmpeg -c copy` from the same relay.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
-use testkit::{NginxRtmp, nginx_rtmp, stack, tools};
-use tokio::process::{Child, Command};
+use testkit::{NginxRtmp, nginx_rtmp, proc::Proc, stack};
 
 use crate::{
     cpu::{self, Meter},
     report::Report,
     scene::Scene,
-    tickets::read_ticket,
+    yardstick::{SHORT_PROBE, ffmpeg_copy},
 };
 
 const SESSIONS: usize = 10;
@@ -79,21 +78,13 @@ fn memory(pids: &[u32]) -> anyhow::Result<f64> {
 }
 
 async fn bare(scene: &Scene, sink: &NginxRtmp) -> anyhow::Result<(f64, f64)> {
-    let mut children: Vec<Child> = Vec::new();
+    let mut children = Vec::new();
     for number in 0..SESSIONS {
-        let ticket = read_ticket(&scene.stack, &scene.stream.id)?;
-        let mut command = Command::new(tools::ffmpeg()?);
-        command.args(["-nostdin", "-loglevel", "error", "-headers", &format!("Authorization: Bearer {ticket}\r\n")]);
-        command.args(["-probesize", "131072", "-analyzeduration", "300000", "-i", &scene.flv_url()]);
-        command.args(["-c", "copy", "-f", "flv", &sink.stream_url(&format!("bare-{number}"))]);
-        children.push(command.stdin(Stdio::null()).kill_on_drop(true).spawn()?);
+        children.push(ffmpeg_copy(scene, &SHORT_PROBE, &sink.stream_url(&format!("bare-{number}")))?);
     }
     tokio::time::sleep(SETTLE).await;
-    let pids: Vec<u32> = children.iter().filter_map(Child::id).collect();
+    let pids: Vec<u32> = children.iter().map(Proc::pid).collect();
     let share = cpu::share_over(pids.clone(), WINDOW).await?;
     let memory = memory(&pids)?;
-    for mut child in children {
-        child.kill().await?;
-    }
     Ok((share, memory))
 }

@@ -1,17 +1,13 @@
 //! From the POST to the first media byte at each of five sinks, beside FFmpeg started by hand on the same relay.
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use testkit::{sink::Sink, stack, tools};
-use tokio::process::{Child, Command};
+use testkit::{sink::Sink, stack};
 
 use crate::{
     report::{Report, max, median},
     scene::Scene,
-    tickets::read_ticket,
+    yardstick::ffmpeg_copy,
 };
 
 const SINKS: usize = 5;
@@ -75,17 +71,11 @@ async fn first_media(sinks: &[Sink], before: &[usize], posted: Instant) -> anyho
 async fn ffmpeg_by_hand(scene: &Scene, sinks: &[Sink]) -> anyhow::Result<f64> {
     let before = counts(sinks);
     let started = Instant::now();
-    let mut children: Vec<Child> = Vec::new();
+    let mut children = Vec::new();
     for (number, sink) in sinks.iter().enumerate() {
-        let ticket = read_ticket(&scene.stack, &scene.stream.id)?;
-        let mut command = Command::new(tools::ffmpeg()?);
-        command.args(["-nostdin", "-loglevel", "error", "-headers", &format!("Authorization: Bearer {ticket}\r\n")]);
-        command.args(["-i", &scene.flv_url(), "-c", "copy", "-f", "flv", &format!("{}/by-hand-{number}", sink.url())]);
-        children.push(command.stdin(Stdio::null()).kill_on_drop(true).spawn()?);
+        children.push(ffmpeg_copy(scene, &[], &format!("{}/by-hand-{number}", sink.url()))?);
     }
     let media = first_media(sinks, &before, started).await?;
-    for mut child in children {
-        child.kill().await?;
-    }
+    drop(children);
     Ok(max(&media))
 }

@@ -1,6 +1,8 @@
 //! Encoders that not every machine has. Run them where GStreamer (with the "ugly" and "bad" plugins) and a curl with
 //! librtmp are installed: `cargo nextest run -p relay --run-ignored only`.
 
+#![allow(clippy::print_stdout, reason = "run by hand, to be read")]
+
 use std::path::Path;
 
 use media::flv::TagKind;
