@@ -12,7 +12,7 @@ use super::{Options, io::Wire};
 use crate::{
     flv::Tag,
     rtmp::{
-        amf::{self, Value},
+        amf::Value,
         chunk::ChunkError,
         handshake::{self, HandshakeError, Progress},
         message::{Command, EVENT_STREAM_BEGIN, Message, Status, UserControl},
@@ -34,9 +34,6 @@ pub enum SessionError {
     /// The chunk stream is broken or above its limits.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
-    /// A command that cannot be read.
-    #[error(transparent)]
-    Command(#[from] amf::DecodeError),
     /// The peer wanted something else than to publish, and was told so.
     #[error("not a publish: {0}")]
     NotPublishing(&'static str),
@@ -115,7 +112,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerSession<S> {
         let (mut app, mut streams) = (String::new(), 0);
         loop {
             let message = self.wire.message(deadline).await?;
-            let Some(command) = message.as_command().transpose()? else { continue };
+            // What is no command, or none that can be read, is somebody's extension.
+            let Some(Ok(command)) = message.as_command() else { continue };
             match command.name.as_str() {
                 "connect" => {
                     let asked = command.arguments.first().and_then(|o| o.get("app")).and_then(Value::as_str);
@@ -199,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ServerSession<S> {
                 self.idle_deadline = Instant::now() + self.options.idle_timeout;
                 return Ok(Some(tag));
             }
-            if let Some(command) = message.as_command().transpose()?
+            if let Some(Ok(command)) = message.as_command()
                 && self.ends_publish(&command)
             {
                 return Ok(None);

@@ -136,6 +136,25 @@ async fn a_publish_from_handshake_to_goodbye() {
 }
 
 #[tokio::test]
+async fn unreadable_commands_and_data_end_nothing() {
+    let (mut peer, mut session) = accepted(Options::default()).await;
+    for type_id in [message::COMMAND_AMF0, message::COMMAND_AMF3, message::DATA_AMF3, 22, 99] {
+        for payload in [&b""[..], b"\x04", b"\x00\x11\x0a\x0b\x01", b"\x0a\xff\xff\xff\xff"] {
+            let payload = Bytes::copy_from_slice(payload);
+            peer.send(&Message { csid: 3, timestamp: 0, type_id, stream_id: 1, payload }).await;
+        }
+    }
+    peer.send(&Message::from_tag(&tag(40, b"\x17\x01key"), 1)).await;
+    let got = loop {
+        match session.next().await.unwrap().unwrap() {
+            got if got.kind == TagKind::Video => break got,
+            _ => {}
+        }
+    };
+    assert_eq!(got.ts, 40);
+}
+
+#[tokio::test]
 async fn a_refusal_arrives_whole_even_from_a_peer_that_keeps_sending() {
     let (mut peer, server) = publish(Options::default(), "wrong").await;
     let (session, request) = server.await.unwrap().unwrap();
