@@ -22,6 +22,7 @@ mod relays;
 mod replicas;
 mod rtmps;
 mod sink_faults;
+mod soak;
 mod source_faults;
 mod start_faults;
 mod start_stop;
