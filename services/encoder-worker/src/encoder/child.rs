@@ -9,7 +9,10 @@ use std::{io, os::unix::process::ExitStatusExt, path::Path, process::Stdio, time
 
 use ffmpeg::diagnosis::Exit;
 use media::sys::{ChildLimits, die_with_parent};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::{
+    pipe::fcntl_setpipe_size,
+    process::{Pid, Signal, kill_process_group},
+};
 use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     time::timeout,
@@ -17,6 +20,8 @@ use tokio::{
 
 /// After its stdin was closed FFmpeg writes what it holds and ends. An encode holds half a second.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// What waits for FFmpeg: a burst at 6 Mbit/s is 60 KB, and the default of 64 KiB may not be empty yet.
+const INPUT_PIPE: usize = 128 << 10;
 /// After SIGTERM.
 const AFTER_TERM: Duration = Duration::from_secs(2);
 
@@ -53,7 +58,11 @@ pub fn spawn(program: &Path, arguments: &[String], limits: ChildLimits) -> io::R
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let encoder = Encoder { child, group };
     match pipes {
-        (Some(stdin), Some(stdout), Some(stderr)) => Ok((encoder, Pipes { stdin, stdout, stderr })),
+        (Some(stdin), Some(stdout), Some(stderr)) => {
+            // Not granted (a user's pipes have a common limit): then a burst takes two writes.
+            let _ = fcntl_setpipe_size(&stdin, INPUT_PIPE);
+            Ok((encoder, Pipes { stdin, stdout, stderr }))
+        }
         _ => Err(io::ErrorKind::BrokenPipe.into()),
     }
 }

@@ -50,8 +50,8 @@ impl Report {
     }
 }
 
-/// Reads until the pipe ends.
-pub async fn drain(mut stderr: ChildStderr, report: &Report) {
+/// Reads until the pipe ends. Not to be run inside a span; `span` is for what it logs.
+pub async fn drain(mut stderr: ChildStderr, report: &Report, span: &tracing::Span) {
     let mut buffer = vec![0; READ];
     let mut lines = Lines::new(LINE);
     let mut parser = Parser::default();
@@ -76,7 +76,7 @@ pub async fn drain(mut stderr: ChildStderr, report: &Report) {
             }
             Line::Other => {
                 report.note(line);
-                second.log(line);
+                span.in_scope(|| second.log(line));
             }
         });
     }

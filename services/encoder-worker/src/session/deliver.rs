@@ -191,7 +191,7 @@ impl Delivery {
         let (context, shared, events) = (self.context.clone(), self.shared.clone(), self.events.clone());
         self.source = Some(Half::start(attempt, |close| {
             // Spawned on the runtime: FFmpeg dies with the thread that forks it, and runtime workers stay.
-            tokio::spawn(source::half::run(context, shared, attempt, events, close).in_current_span())
+            tokio::spawn(source::half::run(context, shared, attempt, events, close))
         }));
     }
 
@@ -202,7 +202,7 @@ impl Delivery {
         let (context, shared, events) = (self.context.clone(), self.shared.clone(), self.events.clone());
         self.sink = Some(Half::start(attempt, |close| {
             let run = sink::half::run(context, shared, target, attempt, ever_connected, events, close);
-            tokio::spawn(run.in_current_span())
+            tokio::spawn(run)
         }));
     }
 

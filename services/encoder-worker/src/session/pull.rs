@@ -39,6 +39,10 @@ use crate::{
 const TICKET: &str = "ticket:";
 /// How often the relay's acknowledgement is looked for at first.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Tags wait so long for company.
+const COALESCE: Duration = Duration::from_millis(40);
+/// And not at all when so much waits.
+const COALESCE_BYTES: usize = 64 << 10;
 /// A pull that ran so long starts its backoff anew.
 const STABLE: Duration = Duration::from_secs(10);
 
@@ -168,6 +172,8 @@ impl Pull<'_> {
         let addresses = resolve(&url, lab).await.map_err(|_| End::Lost(no_relay()))?;
         let mut options = self.context.publish.clone();
         options.gate = Some(self.gate.clone());
+        options.coalesce = COALESCE;
+        options.coalesce_bytes = COALESCE_BYTES;
         let Some(addr) = addresses.first().copied() else { return Err(End::Lost(no_relay())) };
         match publisher::connect(publisher::Target { url, key, addr }, options, |_, _| {}).await {
             Ok(publisher) => Ok(publisher),

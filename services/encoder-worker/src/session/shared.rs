@@ -20,6 +20,9 @@ use crate::{
 
 /// See the module.
 pub struct Shared {
+    /// The session's span. What runs many times a second is not instrumented with it but enters it to log: entering a
+    /// span costs as much as a read.
+    pub span: Span,
     /// The gate before the socket.
     pub gate: Arc<SessionGate>,
     /// The tags between FFmpeg and the publisher.
@@ -48,6 +51,7 @@ impl Shared {
     /// For a session that starts now.
     pub fn new(spec: Spec, gate: Arc<SessionGate>, limits: Limits, start: Span) -> Self {
         Self {
+            span: Span::current(),
             gate,
             outbox: Outbox::new(limits),
             meter: Mutex::default(),

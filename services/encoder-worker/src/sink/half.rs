@@ -118,7 +118,7 @@ impl Half<'_> {
 
     fn judge(&self, error: &PublishError) -> Fault {
         let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::info!(%error, cause, attempt = self.attempt.0, "publish failed");
+        self.shared.span.in_scope(|| tracing::info!(%error, cause, attempt = self.attempt.0, "publish failed"));
         fault::of_publish(error, self.ever_connected)
     }
 

@@ -26,7 +26,7 @@ pub struct Limits {
     pub write: Duration,
     /// FFmpeg takes bytes but brings none out for so long: it hangs.
     pub mute: Duration,
-    /// The pause between two bursts. At 6 Mbit/s 60 ms are 45 KiB, which a pipe holds.
+    /// The pause between two bursts. At 6 Mbit/s 80 ms are 60 KB, which a pipe holds.
     pub pause: Duration,
     /// No pauses for so long after the start.
     pub eager: Duration,
@@ -38,7 +38,7 @@ impl Default for Limits {
             idle: Duration::from_secs(12),
             write: Duration::from_secs(3),
             mute: Duration::from_secs(10),
-            pause: Duration::from_millis(60),
+            pause: Duration::from_millis(80),
             eager: Duration::from_secs(2),
         }
     }

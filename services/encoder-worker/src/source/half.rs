@@ -87,7 +87,7 @@ struct Half<'a> {
 impl Half<'_> {
     async fn run(&self) -> Gone {
         let found = tokio::select! {
-            found = self.seek() => found,
+            found = self.seek().instrument(self.shared.span.clone()) => found,
             () = self.close.cancelled() => return Gone::Closed,
         };
         match found {
@@ -165,13 +165,13 @@ impl Half<'_> {
         let mut running = match self.spawn(&source, &output, span) {
             Ok(running) => running,
             Err(error) => {
-                tracing::error!(%error, "FFmpeg can't be started");
+                self.shared.span.in_scope(|| tracing::error!(%error, "FFmpeg can't be started"));
                 return Gone::Encoder(Diagnosis::default().fault(Exit::NotStarted));
             }
         };
-        let end = running.feed(&mut reader, self.context.feed, self.close).instrument(tracing::Span::current()).await;
+        let end = running.feed(&mut reader, self.context.feed, self.close).await;
         drop(reader);
-        self.settle(running, end).await
+        self.settle(running, end).instrument(self.shared.span.clone()).await
     }
 
     /// The span ends with the spawn and not with FFmpeg: until then nobody could read the trace of the start.
@@ -187,8 +187,9 @@ impl Half<'_> {
         let (encoder, pipes) = child::spawn(&self.context.ffmpeg.path, &arguments, limits)?;
         metrics::counter!(metric::FFMPEG_SPAWNS).increment(1);
         entered.record("pid", encoder.pid());
-        tracing::info!(mode = output.mode(), reasons = ?output.reasons, pid = encoder.pid(), "FFmpeg started");
         drop(entered);
+        let (mode, reasons, pid) = (output.mode(), &output.reasons, encoder.pid());
+        self.shared.span.in_scope(|| tracing::info!(mode, ?reasons, pid, "FFmpeg started"));
         self.shared.outbox.begin();
         let report = Arc::new(log::Report::default());
         let media = Media { source: source.clone(), output: output.clone(), report: report.clone() };
@@ -270,9 +271,9 @@ impl Running {
         let produced = Arc::new(AtomicU64::new(0));
         let (count, stdout, stderr) = (produced.clone(), pipes.stdout, pipes.stderr);
         let first = (events, Event::EncoderProducing(attempt));
-        let out = task(async move { output::drain(stdout, &shared.outbox, &count, first).await });
-        let log = report.clone();
-        let err = task(async move { log::drain(stderr, &log).await });
+        let (log, span) = (report.clone(), shared.span.clone());
+        let out = task(async move { output::drain(stdout, &shared.outbox, &count, first, &shared.span).await });
+        let err = task(async move { log::drain(stderr, &log, &span).await });
         Self { encoder, stdin: Some(pipes.stdin), produced, report, pipes: [out, err] }
     }
 
@@ -315,7 +316,7 @@ impl Running {
 }
 
 fn task(work: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
-    let handle: JoinHandle<()> = tokio::spawn(work.in_current_span());
+    let handle: JoinHandle<()> = tokio::spawn(work);
     AbortOnDropHandle::new(handle)
 }
 

@@ -28,8 +28,11 @@ use crate::{
     source::feed,
 };
 
-/// The sink half hands each of FFmpeg's bursts over as one; this only bounds what waits for company without that.
-const COALESCE: Duration = Duration::from_millis(40);
+/// The sink half flushes after each of FFmpeg's bursts; longer than their distance, so that the first tag of a burst is
+/// not written alone.
+const COALESCE: Duration = Duration::from_millis(250);
+/// Nor is one written in pieces: a burst at 20 Mbit/s is 200 KB.
+const COALESCE_BYTES: usize = 256 << 10;
 /// The platform gets no time to say goodbye beyond this: a stop must show at once.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -168,5 +171,5 @@ fn clients(config: &Config, worker: WorkerId) -> Result<Clients, Error> {
 fn publish_options(config: &Config) -> Result<publisher::Options, Error> {
     let trust = Trust::system(config.rtmps_ca_file.as_deref())?;
     let defaults = publisher::Options::new(trust);
-    Ok(publisher::Options { coalesce: COALESCE, close_timeout: GOODBYE, ..defaults })
+    Ok(publisher::Options { coalesce: COALESCE, coalesce_bytes: COALESCE_BYTES, close_timeout: GOODBYE, ..defaults })
 }
