@@ -126,6 +126,8 @@ async fn start(context: Arc<Context>, spec: Spec, span: tracing::Span, tasks: &T
         return;
     }
     let kind = spec.kind.as_str();
+    // The line that joins the log to the trace; what follows is logged under the session.
+    span.in_scope(|| tracing::info!(kind, "session taken"));
     metrics::counter!(metric::SESSION_STARTS, "kind" => kind).increment(1);
     metrics::gauge!(metric::SESSIONS, "kind" => kind).increment(1.0);
     let run = tracing::info_span!(
