@@ -14,6 +14,7 @@ pub mod nginx_rtmp;
 pub mod ports;
 pub mod postgres;
 pub mod proc;
+pub mod procfs;
 pub mod proxy;
 pub mod redis;
 pub mod sink;
