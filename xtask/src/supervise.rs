@@ -18,6 +18,30 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{cargo, demo::Demo, detach, report, setup};
 
+/// What a caller may change of a stack by environment variables, beside the logs. Addresses and secrets are the stack's.
+const TUNABLE: [&str; 20] = [
+    "ALLOW_PRIVATE_DESTINATIONS",
+    "CORS_ORIGINS",
+    "EVENT_STREAMS_MAX",
+    "EVENT_STREAMS_PER_TENANT",
+    "FFMPEG_MEMORY_MB",
+    "FFMPEG_PATH",
+    "FFMPEG_THREADS",
+    "HTTP_MAX_CONNECTIONS",
+    "LEASE_TTL_MS",
+    "MAX_DESTINATIONS_PER_STREAM",
+    "MAX_DESTINATIONS_PER_TENANT",
+    "MAX_STREAMS_PER_TENANT",
+    "RATE_ADDRESS_BURST",
+    "RATE_ADDRESS_PER_SECOND",
+    "RATE_TENANT_BURST",
+    "RATE_TENANT_PER_SECOND",
+    "RELAY_TAKEOVER",
+    "RTMPS_CA_FILE",
+    "WORKER_CAPACITY",
+    "WORKER_THREADS",
+];
+
 const OWNER: &str = "supervisor.json";
 /// What an earlier stack may have left in the directory. Measurements in `bench` stay.
 const LEFTOVERS: [&str; 7] = ["logs", "ready", "nats", "redis", "postgres", "demo", "secrets.json"];
@@ -193,8 +217,14 @@ fn options(args: &StackArgs, dir: &Path) -> stack::Options {
         bin_dir: args.release.then(|| cargo::root().join("target/release")),
         log_filter: std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),
         log_format: std::env::var("LOG_FORMAT").unwrap_or_else(|_| "json".to_owned()),
+        env: stack::Service::ALL.map(|service| (service, tuned())).into(),
         ..stack::Options::default()
     }
+}
+
+/// The caller's own values of [`TUNABLE`]. A service ignores what it does not know.
+fn tuned() -> Vec<(String, String)> {
+    TUNABLE.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
 }
 
 /// Makes the directory ours for as long as the returned lock lives.
