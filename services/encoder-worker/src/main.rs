@@ -7,7 +7,7 @@ use service_kit::{Shutdown, Telemetry, install_crypto};
 fn main() -> anyhow::Result<()> {
     install_crypto();
     let config = Config::parse();
-    // Worker threads, not `current_thread`: they never retire, and FFmpeg dies with the thread that forked it.
+    // Worker threads, not `current_thread`: the thread that waits here has nothing else to do.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(config.threads()).enable_all().build()?;
     runtime.block_on(run(config))
 }

@@ -56,7 +56,7 @@ pub async fn probe(path: &Path) -> Result<Ffmpeg, ProbeError> {
 
 async fn ask(path: &Path, question: &str) -> Result<String, ProbeError> {
     let arguments = ["-hide_banner".to_owned(), question.to_owned()];
-    let (mut child, pipes) = child::spawn(path, &arguments, ChildLimits::default()).map_err(ProbeError::Start)?;
+    let (mut child, pipes) = child::spawn(path, &arguments, ChildLimits::default()).await.map_err(ProbeError::Start)?;
     let mut answer = Vec::new();
     let read = timeout(LIMIT, pipes.stdout.take(MAX_ANSWER).read_to_end(&mut answer)).await;
     drop((pipes.stdin, pipes.stderr));

@@ -1,11 +1,21 @@
 //! The one file that starts a child process.
 //!
 //! FFmpeg gets three pipes, an empty environment, a process group of its own and resource limits. It dies with this
-//! process (also by SIGKILL), and is always reaped before anything is said about it. Call [`spawn`] from an async task
-//! only: `PR_SET_PDEATHSIG` follows the thread that forked, and runtime workers are the threads that stay. (For the same
-//! reason nothing in this process calls `block_in_place`: it turns a worker thread into one that retires.)
+//! process (also by SIGKILL), and is always reaped before anything is said about it.
+//!
+//! One thread that never ends forks them all: `PR_SET_PDEATHSIG` follows the thread that forked, and a fork waits until
+//! the child has executed. Sixty of them at once on a busy machine would keep the runtime's thread from the pulse and
+//! the leases for seconds.
 
-use std::{io, os::unix::process::ExitStatusExt, path::Path, process::Stdio, time::Duration};
+use std::{
+    io,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::Stdio,
+    sync::{OnceLock, mpsc},
+    thread,
+    time::Duration,
+};
 
 use ffmpeg::diagnosis::Exit;
 use media::sys::{ChildLimits, die_with_parent};
@@ -15,6 +25,8 @@ use rustix::{
 };
 use tokio::{
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    runtime::Handle,
+    sync::oneshot,
     time::timeout,
 };
 
@@ -41,19 +53,18 @@ pub struct Pipes {
     pub stderr: ChildStderr,
 }
 
-/// Starts `program`.
+/// Starts `program`. Dropped before it is done, it leaves nothing behind.
 ///
 /// # Errors
 /// It can't be started: not there, no memory, out of descriptors.
-#[allow(clippy::disallowed_methods, reason = "this is the one file")]
-pub fn spawn(program: &Path, arguments: &[String], limits: ChildLimits) -> io::Result<(Encoder, Pipes)> {
+pub async fn spawn(program: &Path, arguments: &[String], limits: ChildLimits) -> io::Result<(Encoder, Pipes)> {
     let mut command = Command::new(program);
     command.args(arguments).env_clear().current_dir("/").process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // One arena: a filter needs no more, and each of glibc's costs resident memory.
     command.env("MALLOC_ARENA_MAX", "1");
     die_with_parent(command.as_std_mut(), limits);
-    let mut child = command.spawn()?;
+    let mut child = fork(command).await?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let encoder = Encoder { child, group };
@@ -64,6 +75,36 @@ pub fn spawn(program: &Path, arguments: &[String], limits: ChildLimits) -> io::R
             Ok((encoder, Pipes { stdin, stdout, stderr }))
         }
         _ => Err(io::ErrorKind::BrokenPipe.into()),
+    }
+}
+
+struct Fork {
+    command: Command,
+    runtime: Handle,
+    reply: oneshot::Sender<io::Result<Child>>,
+}
+
+/// What waits is bounded by the sessions: each waits for its own.
+async fn fork(command: Command) -> io::Result<Child> {
+    static FORKER: OnceLock<mpsc::Sender<Fork>> = OnceLock::new();
+    let forker = FORKER.get_or_init(|| {
+        let (forks, inbox) = mpsc::channel();
+        // Without the thread the inbox is gone, and every fork says so.
+        let _ = thread::Builder::new().name("forker".to_owned()).spawn(move || fork_all(inbox));
+        forks
+    });
+    let (reply, child) = oneshot::channel();
+    let gone = || io::Error::other("the forking thread is gone");
+    forker.send(Fork { command, runtime: Handle::current(), reply }).map_err(|_| gone())?;
+    child.await.map_err(|_| gone())?
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the one file")]
+fn fork_all(inbox: mpsc::Receiver<Fork>) {
+    for Fork { mut command, runtime, reply } in inbox {
+        let _runtime = runtime.enter();
+        // Nobody waits any more: the child is dropped, which kills it.
+        drop(reply.send(command.spawn()));
     }
 }
 

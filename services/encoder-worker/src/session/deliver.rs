@@ -190,7 +190,6 @@ impl Delivery {
     fn open_source(&mut self, attempt: Attempt) {
         let (context, shared, events) = (self.context.clone(), self.shared.clone(), self.events.clone());
         self.source = Some(Half::start(attempt, |close| {
-            // Spawned on the runtime: FFmpeg dies with the thread that forks it, and runtime workers stay.
             tokio::spawn(source::half::run(context, shared, attempt, events, close))
         }));
     }

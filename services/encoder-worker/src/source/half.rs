@@ -162,7 +162,7 @@ impl Half<'_> {
         let span = self.shared.start_span(|parent| {
             tracing::info_span!(parent: parent, "ffmpeg.spawn", mode = output.mode(), pid = tracing::field::Empty)
         });
-        let mut running = match self.spawn(&source, &output, span) {
+        let mut running = match self.spawn(&source, &output, span).await {
             Ok(running) => running,
             Err(error) => {
                 self.shared.span.in_scope(|| tracing::error!(%error, "FFmpeg can't be started"));
@@ -175,8 +175,7 @@ impl Half<'_> {
     }
 
     /// The span ends with the spawn and not with FFmpeg: until then nobody could read the trace of the start.
-    fn spawn(&self, source: &SourceInfo, output: &Output, span: tracing::Span) -> std::io::Result<Running> {
-        let entered = span.entered();
+    async fn spawn(&self, source: &SourceInfo, output: &Output, span: tracing::Span) -> std::io::Result<Running> {
         let options = Options { threads: self.context.ffmpeg_threads, ..Options::default() };
         let arguments = arguments(output, source, &options);
         let limits = ChildLimits {
@@ -184,7 +183,9 @@ impl Half<'_> {
             core: Some(0),
             open_files: Some(OPEN_FILES),
         };
-        let (encoder, pipes) = child::spawn(&self.context.ffmpeg.path, &arguments, limits)?;
+        let spawned = child::spawn(&self.context.ffmpeg.path, &arguments, limits);
+        let (encoder, pipes) = spawned.instrument(span.clone()).await?;
+        let entered = span.entered();
         metrics::counter!(metric::FFMPEG_SPAWNS).increment(1);
         entered.record("pid", encoder.pid());
         drop(entered);
