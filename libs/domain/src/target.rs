@@ -5,7 +5,12 @@
 
 use std::fmt;
 
-use crate::address::{Host, is_private_name, is_public, parse_host};
+use uuid::Uuid;
+
+use crate::{
+    address::{Host, is_private_name, is_public, parse_host},
+    ids::{DestinationId, StreamId},
+};
 
 /// Longest URL taken, in bytes.
 pub const MAX_URL: usize = 1_024;
@@ -125,6 +130,12 @@ pub struct InputSource {
     pub play_path: String,
 }
 
+impl fmt::Debug for InputSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InputSource({:?} ***)", self.base)
+    }
+}
+
 impl InputSource {
     /// Reads an `inputSource`: `rtmp(s)://host[:port]/app[/path][?query]`. The first segment is the application.
     ///
@@ -144,6 +155,43 @@ impl InputSource {
         let play_path = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
         base.path = app;
         Ok(Self { base, play_path })
+    }
+}
+
+/// An input source as it is stored and sent around: its play path is in the vault, under `record`.
+///
+/// Written `rtmp(s)://host[:port]/app#RECORD`, or without the record when there is no play path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredInput {
+    /// `rtmp(s)://host[:port]/app`.
+    pub base: RtmpUrl,
+    /// The vault's record of the play path.
+    pub record: Option<DestinationId>,
+}
+
+impl StoredInput {
+    /// What is stored of `input` for `stream`. Another play path has another record, so that two texts are equal only
+    /// when the sources are.
+    pub fn of(input: &InputSource, stream: StreamId) -> Self {
+        let record = || DestinationId(Uuid::new_v5(&stream.0, input.play_path.as_bytes()));
+        Self { base: input.base.clone(), record: (!input.play_path.is_empty()).then(record) }
+    }
+
+    /// Reads the stored text.
+    ///
+    /// # Errors
+    /// See [`TargetError`].
+    pub fn parse(text: &str, policy: TargetPolicy) -> Result<Self, TargetError> {
+        let (base, record) = text.split_once('#').map_or((text, None), |(base, record)| (base, Some(record)));
+        let record = record.map(str::parse).transpose().map_err(|_| TargetError::Malformed)?;
+        Ok(Self { base: RtmpUrl::parse(base, policy)?, record })
+    }
+}
+
+impl fmt::Display for StoredInput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.base.fmt(f)?;
+        self.record.map_or(Ok(()), |record| write!(f, "#{record}"))
     }
 }
 
@@ -296,6 +344,21 @@ mod tests {
         ] {
             assert!(InputSource::parse(bad, OPEN).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_stored_of_an_input_source_has_no_secret() {
+        let stream = StreamId(Uuid::from_u128(7));
+        let input = InputSource::parse("rtmp://cdn.example.com/app/key?token=abc", OPEN).unwrap();
+        let stored = StoredInput::of(&input, stream);
+        let text = stored.to_string();
+        assert!(text.starts_with("rtmp://cdn.example.com/app#") && !text.contains("key") && !text.contains("abc"));
+        assert_eq!(StoredInput::parse(&text, OPEN), Ok(stored.clone()));
+        let other = InputSource::parse("rtmp://cdn.example.com/app/key?token=abd", OPEN).unwrap();
+        assert_ne!(StoredInput::of(&other, stream), stored);
+        let plain = StoredInput::of(&InputSource::parse("rtmp://source/stream", OPEN).unwrap(), stream);
+        assert_eq!((plain.to_string().as_str(), plain.record), ("rtmp://source/stream", None));
+        assert!(StoredInput::parse("rtmp://source/stream#nonsense", OPEN).is_err());
     }
 
     proptest! {

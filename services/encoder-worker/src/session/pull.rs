@@ -8,7 +8,7 @@ use domain::{
     fault::{Blame, Fault, Retry},
     retry,
     session::Phase,
-    target::{InputSource, RtmpUrl, TargetPolicy},
+    target::{InputSource, RtmpUrl, StoredInput, TargetPolicy},
 };
 use lease::RelayInfo;
 use media::rtmp::{
@@ -32,7 +32,11 @@ use crate::{
     gate::SessionGate,
     metric,
     sink::resolve::resolve,
-    work::{clients::ClaimError, context::Context, registry::Word},
+    work::{
+        clients::{ClaimError, TargetError},
+        context::Context,
+        registry::Word,
+    },
 };
 
 /// How a relay tells a ticket from a stream key.
@@ -148,8 +152,7 @@ impl Pull<'_> {
     }
 
     async fn open_player(&self) -> Result<Player, End> {
-        let input = InputSource::parse(self.spec.input_url.expose_secret(), self.context.policy)
-            .map_err(|error| End::Failed(source_fault(Retry::Permanent, &format!("The input source {error}."))))?;
+        let input = self.input().await?;
         let addresses = resolve(&input.base, self.context.policy)
             .await
             .map_err(|error| End::Lost(Fault { blame: Blame::Source, ..error.fault(true) }))?;
@@ -164,6 +167,27 @@ impl Pull<'_> {
             }
         }
         Err(End::Lost(of_play(last.as_ref())))
+    }
+
+    /// Where to play, with the play path from the vault if there is one.
+    async fn input(&self) -> Result<InputSource, End> {
+        let refused = |error| End::Failed(source_fault(Retry::Permanent, &format!("The input source {error}.")));
+        let text = self.spec.input_url.expose_secret();
+        let stored = StoredInput::parse(text, self.context.policy).map_err(refused)?;
+        let Some(record) = stored.record else {
+            return InputSource::parse(&stored.base.to_string(), self.context.policy).map_err(refused);
+        };
+        match self.context.clients.target(record, self.spec.session, self.spec.epoch).await {
+            Ok(target) => Ok(InputSource { base: stored.base, play_path: target.key.expose().to_owned() }),
+            Err(TargetError::NotOwner) => Err(End::Told(StopReason::Lost)),
+            Err(TargetError::Missing(_)) => Err(End::Failed(source_fault(
+                Retry::Permanent,
+                "The input source is not known any more: start again with it.",
+            ))),
+            Err(TargetError::Unavailable) => {
+                Err(End::Lost(source_fault(Retry::Transient, "The input source's address can't be read right now.")))
+            }
+        }
     }
 
     async fn open_publisher(&self) -> Result<Publisher, End> {

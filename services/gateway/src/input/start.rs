@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::target::{InputSource, TargetError, TargetPolicy};
-use secret::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,6 +12,9 @@ use crate::{error::ApiError, fields::Fields};
 
 /// The longest a start may wait for its destinations, in seconds.
 pub const MAX_WAIT_S: u32 = 10;
+
+/// The longest play path: the vault keeps it like a stream key.
+const MAX_PLAY_PATH: usize = 512;
 
 /// How to start. All of it is optional, the body as well.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -27,8 +29,8 @@ pub struct StartBody {
 /// A start, checked.
 #[derive(Debug)]
 pub struct Start {
-    /// The source to pull, as given; it may hold a key.
-    pub input_source: Option<SecretString>,
+    /// The source to pull; its play path may hold a key.
+    pub input_source: Option<InputSource>,
     /// How long to wait for the destinations.
     pub wait: Duration,
 }
@@ -68,7 +70,7 @@ impl Start {
     }
 }
 
-fn source(fields: &mut Fields<'_>, policy: TargetPolicy, own: &OwnIngest) -> Option<SecretString> {
+fn source(fields: &mut Fields<'_>, policy: TargetPolicy, own: &OwnIngest) -> Option<InputSource> {
     let text = fields.string("inputSource")?;
     match InputSource::parse(text, policy) {
         Ok(source) if own.0.as_ref().is_some_and(|(h, p)| *h == source.base.host_text() && *p == source.base.port) => {
@@ -76,7 +78,11 @@ fn source(fields: &mut Fields<'_>, policy: TargetPolicy, own: &OwnIngest) -> Opt
             fields.refuse("inputSource", TargetError::Address.code(), message);
             None
         }
-        Ok(_) => Some(SecretString::from(text.to_owned())),
+        Ok(source) if source.play_path.len() > MAX_PLAY_PATH => {
+            fields.refuse("inputSource", TargetError::Malformed.code(), "has a path that is too long");
+            None
+        }
+        Ok(source) => Some(source),
         Err(e) => {
             fields.refuse("inputSource", e.code(), e.to_string());
             None

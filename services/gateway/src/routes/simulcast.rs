@@ -1,16 +1,20 @@
 //! Start, stop, status, health, metrics.
 
 use axum::{Json, extract::State, response::Response};
-use secret::ExposeSecret;
+use domain::{
+    ids::{StreamId, TenantId},
+    target::{InputSource, StoredInput},
+};
 use wire::v1;
 
 use super::of_stream;
 use crate::{
     app::App,
+    cleanup::{self, Thing},
     error::{ApiError, ErrorBody},
     input::start::{Start, StartBody},
     request::{Answer, Command, Read},
-    upstream::{Budget, stream_ref},
+    upstream::{Budget, is_definite, stream_ref},
     view::{
         Data, Done,
         health::{Health, Metrics},
@@ -32,21 +36,53 @@ pub async fn start(State(app): State<App>, command: Command) -> Result<Response,
     let options = &app.options;
     let query = command.query.as_deref();
     let wish = Start::read(command.optional_body(), query, options.target_policy, &app.own_ingest)?;
-    let request = v1::StartRequest {
-        tenant_id: command.tenant().0.clone(),
-        stream_id: command.params.stream()?.to_string(),
-        input_source: wish.input_source.map(|s| s.expose_secret().to_owned()).unwrap_or_default(),
-        wait_ms: u32::try_from(wish.wait.as_millis()).unwrap_or(u32::MAX),
-    };
+    let (tenant, stream) = (command.tenant().clone(), command.params.stream()?);
     let work = {
         let app = app.clone();
         async move {
             let budget = Budget::of(wish.wait + app.options.upstream_timeout);
-            let started = app.upstream.start(request, budget).await.map_err(of_stream)?;
-            Answer::ok(&Data::of(Started::from(started)))
+            let input = match wish.input_source {
+                Some(input) => Some(keep_play_path(&app, &tenant, stream, &input, budget).await?),
+                None => None,
+            };
+            let request = v1::StartRequest {
+                tenant_id: tenant.0.clone(),
+                stream_id: stream.to_string(),
+                input_source: input.as_ref().map(StoredInput::to_string).unwrap_or_default(),
+                wait_ms: u32::try_from(wish.wait.as_millis()).unwrap_or(u32::MAX),
+            };
+            match app.upstream.start(request, budget).await {
+                Ok(started) => Answer::ok(&Data::of(Started::from(started))),
+                Err(status) => {
+                    if let Some(record) = input.and_then(|input| input.record).filter(|_| is_definite(&status)) {
+                        cleanup::after_failed_create(&app, &tenant, Thing::Destination(record), &status);
+                    }
+                    Err(of_stream(status))
+                }
+            }
         }
     };
     command.run(&app, work).await
+}
+
+/// Puts the play path, which may be a secret, into the vault. What goes on from here names only its record.
+async fn keep_play_path(
+    app: &App,
+    tenant: &TenantId,
+    stream: StreamId,
+    input: &InputSource,
+    budget: Budget,
+) -> Result<StoredInput, ApiError> {
+    let stored = StoredInput::of(input, stream);
+    if let Some(record) = stored.record {
+        let request = v1::PutStreamKeyRequest {
+            tenant_id: tenant.0.clone(),
+            destination_id: record.to_string(),
+            stream_key: input.play_path.clone(),
+        };
+        app.upstream.put_stream_key(request, budget).await.map_err(of_stream)?;
+    }
+    Ok(stored)
 }
 
 /// Stop the simulcast

@@ -261,12 +261,15 @@ async fn a_reader_that_never_reads_is_cut() {
             world.bus.publish_event(&large).await.unwrap();
         }
     };
-    let cut = until("it is cut", || world.gateway.shutdown.tasks.len() <= open - 2);
-    let begun = tokio::time::Instant::now();
+    let cut = async {
+        while world.gateway.shutdown.tasks.len() > open - 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    // Half a second without progress, and the time it takes to fill the buffers on the way on a busy machine.
     tokio::select! {
         () = flood => {}
-        () = cut => {}
+        cut = tokio::time::timeout(Duration::from_secs(25), cut) => cut.expect("it is cut"),
     }
-    assert!(begun.elapsed() < Duration::from_secs(8), "cut after {:?}", begun.elapsed());
     drop(deaf);
 }

@@ -2,7 +2,7 @@
 
 use domain::{
     destination_state::Status,
-    ids::{Epoch, SessionId},
+    ids::{DestinationId, Epoch, SessionId, StreamId},
 };
 use prost::Message;
 use service_kit::ticket::{Ticket, Use};
@@ -142,6 +142,9 @@ pub(super) async fn check_owner(ctx: &Ctx, r: v1::CheckOwnerRequest) -> Result<v
         .bounded(async {
             let mut conn = ctx.db.pool().acquire().await?;
             let session = sessions::owner(&mut conn, id, Epoch(r.epoch), &worker).await?.ok_or_else(refused)?;
+            if session.kind() == v1::SessionKind::Pull {
+                return pulled(&mut conn, &session, destination).await?.ok_or_else(refused);
+            }
             if session.destination_id != Some(destination.0) {
                 return Err(refused());
             }
@@ -156,6 +159,24 @@ pub(super) async fn check_owner(ctx: &Ctx, r: v1::CheckOwnerRequest) -> Result<v
             })
         })
         .await
+}
+
+/// The play path of a pulled source is kept under a record of its own.
+async fn pulled(
+    conn: &mut sqlx::PgConnection,
+    session: &SessionRow,
+    record: DestinationId,
+) -> Result<Option<v1::OwnedTarget>, Error> {
+    let Some(stream) = streams::get_any(conn, StreamId(session.stream_id)).await? else { return Ok(None) };
+    let Some(input) = stream.input().filter(|input| input.record == Some(record)) else { return Ok(None) };
+    Ok(Some(v1::OwnedTarget {
+        tenant_id: stream.tenant_id.clone(),
+        stream_id: stream.id.to_string(),
+        destination_id: record.to_string(),
+        platform: v1::Platform::RtmpCustom.into(),
+        rtmp_url: input.base.to_string(),
+        account_id: String::new(),
+    }))
 }
 
 /// Idempotent. Only the owner may say how its test went.

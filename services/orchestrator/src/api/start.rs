@@ -6,7 +6,7 @@ use bus::EventKind;
 use domain::{
     destination_state::Status,
     ids::{StreamId, TenantId},
-    target::InputSource,
+    target::StoredInput,
 };
 use serde_json::json;
 use service_kit::CancellationToken;
@@ -20,7 +20,7 @@ use crate::{
     rows::StreamRow,
     settle::{settle, tell},
     store::{
-        destinations, run_errors,
+        destinations, outbox, run_errors,
         streams::{self, Begin},
     },
 };
@@ -52,7 +52,7 @@ fn input_source<'a>(ctx: &Ctx, text: &'a str) -> Result<Option<&'a str>, Error> 
         return Ok(None);
     }
     let refuse = |code: &'static str, why: String| Error::field(code, "inputSource", format!("inputSource {why}"));
-    let source = InputSource::parse(text, ctx.options.targets).map_err(|bad| refuse(bad.code(), bad.to_string()))?;
+    let source = StoredInput::parse(text, ctx.options.targets).map_err(|bad| refuse(bad.code(), bad.to_string()))?;
     let host = format!("{}:{}", source.base.host_text(), source.base.port);
     if ctx.options.own_ingest.as_ref() == Some(&host) {
         return Err(refuse("address_not_allowed", "points to our own ingest; publish to the stream instead".into()));
@@ -94,11 +94,26 @@ async fn begin(tx: &mut crate::db::Tx, stream: &StreamRow, input: Option<&str>, 
     }
     let traceparent = service_kit::trace::traceparent();
     let how = Begin { auto: false, input_source: input, traceparent: traceparent.as_deref() };
+    forget_old_input(tx, stream, input, now_ms).await?;
     streams::begin(tx, id, how, now_ms).await?;
     run_errors::clear(tx, id).await?;
     let world = reload(tx, id).await?;
     let data = json!({ "auto": false, "destinations": enlisted });
     tell(tx, &world, None, EventKind::StreamStarting, data, now_ms).await
+}
+
+/// Another source than last time: the vault need not keep the old one's play path.
+async fn forget_old_input(
+    tx: &mut crate::db::Tx,
+    stream: &StreamRow,
+    input: Option<&str>,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let old = stream.input_record().filter(|_| stream.input_source.as_deref() != input);
+    if old.is_some() {
+        outbox::delete_secrets(tx, &stream.tenant(), stream.id(), old, now_ms).await?;
+    }
+    Ok(())
 }
 
 async fn look(ctx: &Ctx, tenant: &TenantId, id: StreamId) -> Result<View, Error> {

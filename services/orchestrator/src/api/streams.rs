@@ -122,6 +122,9 @@ pub(super) async fn delete(ctx: &Ctx, r: v1::StreamRef) -> Result<v1::Empty, Err
             }
             streams::delete(&mut tx, id, now_ms).await?;
             outbox::delete_secrets(&mut tx, &tenant, id, None, now_ms).await?;
+            if let Some(record) = stream.input_record() {
+                outbox::delete_secrets(&mut tx, &tenant, id, Some(record), now_ms).await?;
+            }
             let world = reload(&mut tx, id).await?;
             for destination in &world.destinations {
                 outbox::delete_secrets(&mut tx, &tenant, id, Some(destination.id()), now_ms).await?;

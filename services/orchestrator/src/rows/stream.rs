@@ -1,9 +1,10 @@
 //! A stream.
 
 use domain::{
-    ids::{StreamId, TenantId},
+    ids::{DestinationId, StreamId, TenantId},
     lifecycle::{UnknownWord, Wish},
     stream_state::Status,
+    target::{StoredInput, TargetPolicy},
 };
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -41,6 +42,16 @@ impl StreamRow {
     /// Its owner.
     pub fn tenant(&self) -> TenantId {
         TenantId(self.tenant_id.clone())
+    }
+
+    /// The external source, if there is one. It was vetted when it was given.
+    pub fn input(&self) -> Option<StoredInput> {
+        StoredInput::parse(self.input_source.as_deref()?, TargetPolicy { allow_private: true }).ok()
+    }
+
+    /// Where the vault keeps the play path of the external source.
+    pub fn input_record(&self) -> Option<DestinationId> {
+        self.input()?.record
     }
 
     /// What is wanted; a deleted stream is never wanted.

@@ -41,6 +41,14 @@ pub async fn lock_any(conn: &mut PgConnection, id: StreamId) -> Result<Option<St
     sqlx::query_as("SELECT * FROM streams WHERE id = $1 FOR UPDATE").bind(id.0).fetch_optional(conn).await
 }
 
+/// Any tenant's stream, also a deleted one.
+///
+/// # Errors
+/// Postgres is away.
+pub async fn get_any(conn: &mut PgConnection, id: StreamId) -> Result<Option<StreamRow>, sqlx::Error> {
+    sqlx::query_as("SELECT * FROM streams WHERE id = $1").bind(id.0).fetch_optional(conn).await
+}
+
 /// Like [`lock_any`], but none at once while somebody else holds it.
 ///
 /// # Errors

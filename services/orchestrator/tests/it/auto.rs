@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use service_kit::grpc::error_code;
 use wire::v1::{self, Phase};
 
 use crate::{
@@ -69,13 +70,25 @@ async fn an_external_source_is_pulled_by_a_session() -> anyhow::Result<()> {
     let house = House::start().await?;
     let stream = house.stream(1).await?;
     let mut worker = Worker::hire(&house, "w-1").await?;
-    let url = "rtmp://source.example/live/path?token=1";
-    house.streams().start(v1::StartRequest { input_source: url.into(), ..stream.start(0) }).await?;
+    // The play path is in the vault, under the record behind the `#`.
+    let record = uuid::Uuid::now_v7();
+    let url = format!("rtmp://source.example/live#{record}");
+    house.streams().start(v1::StartRequest { input_source: url.clone(), ..stream.start(0) }).await?;
     let jobs = worker.take(2).await?;
     let pull = jobs.iter().find(|j| j.spec.kind() == v1::SessionKind::Pull).expect("a pull");
-    assert_eq!((pull.spec.input_url.as_str(), &pull.spec.session_id), (url, &stream.id.to_string()));
+    assert_eq!((pull.spec.input_url.as_str(), &pull.spec.session_id), (url.as_str(), &stream.id.to_string()));
     let deliver = jobs.iter().find(|j| j.spec.kind() == v1::SessionKind::Deliver).expect("a delivery");
     assert_eq!(deliver.spec.input_url, "");
+    let ask = |destination_id: String| v1::CheckOwnerRequest {
+        destination_id,
+        session_id: pull.spec.session_id.clone(),
+        epoch: pull.spec.epoch,
+        worker_id: "w-1".into(),
+    };
+    let owned = house.one().sessions().check_owner(ask(record.to_string())).await?.into_inner();
+    assert_eq!((owned.rtmp_url.as_str(), owned.destination_id), ("rtmp://source.example/live", record.to_string()));
+    let other = house.one().sessions().check_owner(ask(uuid::Uuid::now_v7().to_string())).await.unwrap_err();
+    assert_eq!(error_code(&other), Some("not_owner"));
     // The relay tells of the publish under the session's epoch.
     let mut encoder = crate::harness::Encoder {
         ingest: house.one().ingest(),

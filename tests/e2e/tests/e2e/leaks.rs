@@ -62,6 +62,44 @@ async fn keys_are_nowhere() -> anyhow::Result<()> {
     scene.close().await
 }
 
+/// The play path of an `inputSource` may be a key as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_of_a_pulled_source_is_nowhere() -> anyhow::Result<()> {
+    let options = stack::Options { log_filter: "debug".to_owned(), ..stack::Options::default() };
+    let scene = Scene::open_with(options, &testkit::live_source::Options::default()).await?;
+    scene.source.kill();
+    scene.source_is(false).await?;
+    let origin = testkit::NginxRtmp::start().await?;
+    let _far = testkit::LiveSource::start(&origin.stream_url(&key("far")))?;
+    let sink = Sink::start().await?;
+    let id = scene.send_to(&sink, "good", json!({})).await?;
+    let nats = async_nats::connect(scene.stack.nats.url()).await?;
+    let mut everything = nats.subscribe("live.>").await?;
+    let body = json!({"inputSource": origin.stream_url(&key("far"))});
+    scene.api.post(&format!("/api/simulcast/{}/start", scene.stream.id), &body).await?.data()?;
+    flows(&sink, 300_000, PATIENCE).await?;
+
+    let mut places: Vec<(String, Vec<u8>)> = Vec::new();
+    processes(&scene, &mut places)?;
+    answers(&scene, &[&id], &mut places).await?;
+    redis(&scene, &mut places).await?;
+    postgres(&scene, &mut places).await?;
+    for process in scene.stack.processes() {
+        let log = scene.stack.log(process.service(), process.number());
+        places.push((format!("log of {}", process.service()), log.into_bytes()));
+    }
+    while let Ok(Some(message)) = tokio::time::timeout(std::time::Duration::from_millis(200), everything.next()).await {
+        places.push((format!("NATS {}", message.subject), message.payload.to_vec()));
+    }
+    for piece in pieces(&key("far")) {
+        for (place, bytes) in &places {
+            let found = bytes.windows(piece.len()).position(|window| window == piece.as_bytes());
+            assert!(found.is_none(), "a piece of the input source's path is in {place}");
+        }
+    }
+    scene.close().await
+}
+
 fn processes(scene: &Scene, places: &mut Vec<(String, Vec<u8>)>) -> anyhow::Result<()> {
     let ours = scene.stack.processes().iter().map(testkit::stack::Process::pid);
     let ffmpegs = scene.stack.ffmpegs();
