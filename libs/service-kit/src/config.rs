@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secret::{ExposeSecret, SecretString};
 
+/// How every sample secret of the documentation and the compose file begins.
+pub const SAMPLE_PREFIX: &str = "development-";
 /// The shortest internal token that is taken.
 pub const MIN_TOKEN_BYTES: usize = 16;
 
@@ -57,7 +59,24 @@ pub enum LogFormat {
     Human,
 }
 
+/// What everybody can read guards nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is a published sample value: production needs a random one")]
+pub struct SampleSecret(pub &'static str);
+
 impl CommonConfig {
+    /// In production, refuses the internal token and these secrets (by the names of their variables) when they are
+    /// published samples.
+    ///
+    /// # Errors
+    /// The first one that is.
+    pub fn refuse_samples(&self, secrets: &[(&'static str, &SecretString)]) -> Result<(), SampleSecret> {
+        let own = [("INTERNAL_TOKEN", &self.internal_token)];
+        let mut all = own.iter().chain(secrets).filter(|_| self.is_production());
+        let sample = all.find(|(_, secret)| secret.expose_secret().starts_with(SAMPLE_PREFIX));
+        sample.map_or(Ok(()), |(name, _)| Err(SampleSecret(name)))
+    }
+
     /// How long a soft shutdown may take.
     pub fn shutdown_grace(&self) -> Duration {
         Duration::from_millis(self.shutdown_grace_ms)
@@ -93,6 +112,19 @@ mod tests {
     struct Config {
         #[command(flatten)]
         common: CommonConfig,
+    }
+
+    #[test]
+    fn production_refuses_what_is_published() {
+        let own = ["--internal-token", "0123456789abcdef"];
+        let sample = ["--internal-token", "development-internal-token"];
+        let ticket = SecretString::from("development-ticket-key");
+        let production = parse(&[&own[..], &["--exprsn-env", "production"]].concat()).unwrap();
+        assert_eq!(production.refuse_samples(&[]), Ok(()));
+        assert_eq!(production.refuse_samples(&[("RELAY_TICKET_KEY", &ticket)]), Err(SampleSecret("RELAY_TICKET_KEY")));
+        let weak = parse(&[&sample[..], &["--exprsn-env", "production"]].concat()).unwrap();
+        assert_eq!(weak.refuse_samples(&[]), Err(SampleSecret("INTERNAL_TOKEN")));
+        assert_eq!(parse(&sample).unwrap().refuse_samples(&[("RELAY_TICKET_KEY", &ticket)]), Ok(()));
     }
 
     fn parse(args: &[&str]) -> Result<CommonConfig, String> {

@@ -16,7 +16,7 @@ pub mod ticket;
 pub mod trace;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{CommonConfig, Environment, LogFormat, MIN_TOKEN_BYTES};
+pub use config::{CommonConfig, Environment, LogFormat, MIN_TOKEN_BYTES, SampleSecret};
 pub use crypto::install_crypto;
 pub use http::{HttpLimits, serve_http};
 pub use ops::ops_router;

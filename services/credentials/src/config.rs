@@ -55,6 +55,9 @@ pub enum Error {
     /// Not fit for production.
     #[error("ENCRYPTION_KEY is not fit for production: {0}; take one from `openssl rand -base64 32`")]
     Weak(Weak),
+    /// A secret that everybody can read.
+    #[error("a secret is not fit for production")]
+    Sample(#[from] service_kit::SampleSecret),
     /// Serving needs the orchestrator.
     #[error("ORCHESTRATOR_URL is not set")]
     NoOrchestrator,
@@ -64,8 +67,9 @@ impl Config {
     /// The keys, checked for the environment. The previous one may be weak: it is on its way out.
     ///
     /// # Errors
-    /// [`Error::NoKey`] and [`Error::Weak`].
+    /// [`Error::NoKey`], [`Error::Weak`] and [`Error::Sample`].
     pub fn passphrases(&self) -> Result<Passphrases, Error> {
+        self.common.refuse_samples(&[])?;
         let given = |text: &Option<SecretString>| text.clone().and_then(Passphrase::new);
         let current = given(&self.encryption_key).ok_or(Error::NoKey)?;
         match current.weakness() {

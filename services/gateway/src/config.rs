@@ -86,6 +86,9 @@ pub enum Error {
     /// Too short.
     #[error("JWT_HS256_SECRET must have at least {MIN_SECRET_BYTES} bytes")]
     ShortSecret,
+    /// A secret that everybody can read.
+    #[error("a secret is not fit for production")]
+    Sample(#[from] service_kit::SampleSecret),
     /// Not a URL that tokens may depend on.
     #[error("JWKS_URL must be an https URL (http only outside production)")]
     JwksUrl,
@@ -109,6 +112,8 @@ impl Config {
         // docker compose passes unset variables as empty ones.
         let secret = self.jwt_hs256_secret.as_ref().filter(|s| !s.expose_secret().is_empty());
         let url = self.jwks_url.as_ref().filter(|url| !url.is_empty());
+        let guards: Vec<_> = secret.map(|secret| ("JWT_HS256_SECRET", secret)).into_iter().collect();
+        self.common.refuse_samples(&guards)?;
         match (secret, url) {
             (Some(secret), None) if secret.expose_secret().len() < MIN_SECRET_BYTES => Err(Error::ShortSecret),
             (Some(secret), None) => {

@@ -92,6 +92,7 @@ pub async fn connect_with(config: &Config, options: Options) -> anyhow::Result<C
     let db = Db::new(&config.database_url, config.database_connections, options.database)
         .context("DATABASE_URL can't be read")?;
     let bus = Bus::connect(config.nats_url.expose_secret(), "orchestrator").await.context("NATS_URL")?;
+    config.common.refuse_samples(&[("RELAY_TICKET_KEY", &config.relay_ticket_key)])?;
     let ttl = Duration::from_millis(config.lease_ttl_ms);
     let leases = Leases::connect(config.redis_url.expose_secret(), ttl).await.context("REDIS_URL")?;
     Ok(Ctx {

@@ -50,6 +50,7 @@ impl Config {
     /// # Errors
     /// A ticket key that is too short, or an address that is none.
     pub fn options(&self) -> anyhow::Result<Options> {
+        self.common.refuse_samples(&[("RELAY_TICKET_KEY", &self.relay_ticket_key)])?;
         let random = || format!("r-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         Ok(Options {
             relay: RelayId(self.relay_id.clone().unwrap_or_else(random)),

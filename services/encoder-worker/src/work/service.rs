@@ -48,6 +48,9 @@ pub enum Error {
     /// Redis.
     #[error("leases can't be used")]
     Lease(#[from] lease::Error),
+    /// A secret that everybody can read.
+    #[error("a secret is not fit for production")]
+    Sample(#[from] service_kit::SampleSecret),
     /// A gRPC address.
     #[error("ORCHESTRATOR_URL or CREDENTIALS_URL")]
     Url(#[from] service_kit::grpc::InvalidUrl),
@@ -164,6 +167,7 @@ fn chance() -> f64 {
 }
 
 fn clients(config: &Config, worker: WorkerId) -> Result<Clients, Error> {
+    config.common.refuse_samples(&[])?;
     let (orchestrator, credentials) = (&config.orchestrator_url, &config.credentials_url);
     Ok(Clients::new(worker, config.target_policy(), orchestrator, credentials, &config.common.internal_token)?)
 }

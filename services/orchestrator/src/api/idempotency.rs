@@ -14,7 +14,7 @@ const KEY_BYTES: std::ops::RangeInclusive<usize> = 1..=255;
 pub(super) async fn begin(ctx: &Ctx, r: v1::BeginIdempotentRequest) -> Result<v1::BeginIdempotentResponse, Error> {
     let tenant = tenant(&r.tenant_id)?;
     if !KEY_BYTES.contains(&r.key.len()) {
-        return Err(Error::field("invalid_idempotency_key", "Idempotency-Key", "The key must have 1 to 255 bytes."));
+        return Err(Error::field("idempotency_key_invalid", "Idempotency-Key", "The key must have 1 to 255 bytes."));
     }
     let now_ms = ctx.now_ms();
     let stale_ms = now_ms - ctx.options.idempotency_in_flight_ms;
