@@ -66,7 +66,9 @@ async fn a_rotation_under_load_loses_nothing() {
     let keys = seed(&old, SEEDED).await;
     drop(old);
     let service = Arc::new(world.service_with(&BOTH).await);
-    assert!(service.log().contains("a rotation is due"), "{}", service.log());
+    // The log is written on a thread of its own.
+    let said = async || service.log().contains("a rotation is due");
+    testkit::wait::until_true("the warning", Duration::from_secs(10), said).await.expect("a rotation is due");
 
     let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let running = {
