@@ -189,10 +189,7 @@ impl Proc {
     /// leaves them running for a moment, long enough to answer a request.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
-        let until = Instant::now() + STANDSTILL;
-        while self.alive() && !all_stopped(self.pid()) && Instant::now() < until {
-            std::thread::yield_now();
-        }
+        stand(&[self.pid()]);
     }
 
     /// SIGCONT.
@@ -200,9 +197,10 @@ impl Proc {
         self.signal(Signal::CONT);
     }
 
-    /// SIGSTOP to it and everything below it.
+    /// SIGSTOP to it and everything below it; returns when all of it stands, as [`Proc::pause`].
     pub fn pause_tree(&self) {
         self.signal_tree(Signal::STOP);
+        stand(&tree(self.pid()));
     }
 
     /// SIGCONT to it and everything below it.
@@ -299,6 +297,15 @@ impl Proc {
 impl Drop for Proc {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Waits until every thread of these processes stands still, or they are gone.
+fn stand(pids: &[u32]) {
+    let until = Instant::now() + STANDSTILL;
+    let moving = |pid: &u32| start_time(*pid).is_some() && !all_stopped(*pid);
+    while pids.iter().any(moving) && Instant::now() < until {
+        std::thread::yield_now();
     }
 }
 
