@@ -37,27 +37,9 @@ async fn keys_are_nowhere() -> anyhow::Result<()> {
     scene.destination_is(&loud_id, PATIENCE, &["error"]).await?;
     flows(&good, 500_000, PATIENCE).await?;
 
-    let mut places: Vec<(String, Vec<u8>)> = Vec::new();
-    processes(&scene, &mut places)?;
-    answers(&scene, &[&good_id, &loud_id], &mut places).await?;
-    redis(&scene, &mut places).await?;
-    postgres(&scene, &mut places).await?;
-    for process in scene.stack.processes() {
-        places.push((format!("metrics of {}", process.service()), process.metrics().await?.into_bytes()));
-        let log = scene.stack.log(process.service(), process.number());
-        places.push((format!("log of {}", process.service()), log.into_bytes()));
-    }
-    while let Ok(Some(message)) = tokio::time::timeout(std::time::Duration::from_millis(200), everything.next()).await {
-        places.push((format!("NATS {}", message.subject), message.payload.to_vec()));
-    }
-    assert!(places.len() > 30, "looked in only {} places", places.len());
+    let places = everywhere(&scene, &[&good_id, &loud_id], &mut everything).await?;
     for (name, secret) in [("good", key("good")), ("loud", key("loud")), ("ingest", scene.stream.stream_key.clone())] {
-        for piece in pieces(&secret) {
-            for (place, bytes) in &places {
-                let found = bytes.windows(piece.len()).position(|window| window == piece.as_bytes());
-                assert!(found.is_none(), "a piece of the {name} key is in {place}");
-            }
-        }
+        assert_absent(name, &secret, &places);
     }
     scene.close().await
 }
@@ -79,25 +61,41 @@ async fn the_path_of_a_pulled_source_is_nowhere() -> anyhow::Result<()> {
     scene.api.post(&format!("/api/simulcast/{}/start", scene.stream.id), &body).await?.data()?;
     flows(&sink, 300_000, PATIENCE).await?;
 
-    let mut places: Vec<(String, Vec<u8>)> = Vec::new();
-    processes(&scene, &mut places)?;
-    answers(&scene, &[&id], &mut places).await?;
-    redis(&scene, &mut places).await?;
-    postgres(&scene, &mut places).await?;
+    let places = everywhere(&scene, &[&id], &mut everything).await?;
+    assert_absent("far", &key("far"), &places);
+    scene.close().await
+}
+
+/// What can be read of a running stack from outside, each piece with its place.
+async fn everywhere(
+    scene: &Scene,
+    ids: &[&str],
+    messages: &mut async_nats::Subscriber,
+) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let mut places = Vec::new();
+    processes(scene, &mut places)?;
+    answers(scene, ids, &mut places).await?;
+    redis(scene, &mut places).await?;
+    postgres(scene, &mut places).await?;
     for process in scene.stack.processes() {
+        places.push((format!("metrics of {}", process.service()), process.metrics().await?.into_bytes()));
         let log = scene.stack.log(process.service(), process.number());
         places.push((format!("log of {}", process.service()), log.into_bytes()));
     }
-    while let Ok(Some(message)) = tokio::time::timeout(std::time::Duration::from_millis(200), everything.next()).await {
+    while let Ok(Some(message)) = tokio::time::timeout(std::time::Duration::from_millis(200), messages.next()).await {
         places.push((format!("NATS {}", message.subject), message.payload.to_vec()));
     }
-    for piece in pieces(&key("far")) {
-        for (place, bytes) in &places {
+    assert!(places.len() > 30, "looked in only {} places", places.len());
+    Ok(places)
+}
+
+fn assert_absent(name: &str, secret: &str, places: &[(String, Vec<u8>)]) {
+    for piece in pieces(secret) {
+        for (place, bytes) in places {
             let found = bytes.windows(piece.len()).position(|window| window == piece.as_bytes());
-            assert!(found.is_none(), "a piece of the input source's path is in {place}");
+            assert!(found.is_none(), "a piece of the {name} key is in {place}");
         }
     }
-    scene.close().await
 }
 
 fn processes(scene: &Scene, places: &mut Vec<(String, Vec<u8>)>) -> anyhow::Result<()> {
