@@ -9,7 +9,15 @@ const PROTOS: [&str; 4] = [
 ];
 
 /// Messages that carry a secret; `src/redacted.rs` writes their `Debug`.
-const SECRET: [&str; 5] = ["PutStreamKeyRequest", "PublishTarget", "IngestKey", "SessionSpec", "StartRequest"];
+const SECRET: [&str; 7] = [
+    "PutStreamKeyRequest",
+    "PublishTarget",
+    "IngestKey",
+    "SessionSpec",
+    "StartRequest",
+    "BeginLinkResponse",
+    "FinishLinkRequest",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../../proto");

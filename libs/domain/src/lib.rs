@@ -10,6 +10,7 @@ pub mod limits;
 pub mod output;
 pub mod plan;
 pub mod platform;
+pub mod platform_settings;
 pub mod retry;
 pub mod session;
 pub mod settings;

@@ -1,8 +1,9 @@
-//! The one file of the workspace with `unsafe`: two kernel facilities that no safe crate offers.
+//! The one file of the workspace with `unsafe`: what no safe crate offers.
 //!
 //! * [`unacked`] and [`peer_window`] ask the kernel how much of what we wrote the peer has not acknowledged and how
 //!   much more it would take. FFmpeg's own counters (and any count of bytes handed to `write`) keep growing against a
 //!   dead sink; these do not.
+//! * [`read_into`] reads into memory that nobody has zeroed.
 //! * [`die_with_parent`] makes a child die with us, however we die.
 
 #![allow(unsafe_code)]
@@ -16,6 +17,7 @@ use std::{
     process::Command,
 };
 
+use bytes::BytesMut;
 use rustix::{
     ioctl::{Getter, ioctl},
     process::{Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit},
@@ -76,6 +78,18 @@ pub fn peer_window(socket: BorrowedFd<'_>) -> io::Result<Option<u32>> {
 /// The error of the system call.
 pub fn set_unsent_limit(socket: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
     socket2::SockRef::from(&socket).set_tcp_notsent_lowat(bytes)
+}
+
+/// Reads once into the spare room of `buffer`, without zeroing it first. Returns the number of bytes; 0 at the end.
+///
+/// # Errors
+/// The error of the system call; for a nonblocking descriptor `WouldBlock` when nothing is there.
+pub fn read_into(fd: BorrowedFd<'_>, buffer: &mut BytesMut) -> io::Result<usize> {
+    let (filled, _) = rustix::io::read(fd, buffer.spare_capacity_mut())?;
+    let read = filled.len();
+    // SAFETY: `filled` is the front part of the spare capacity, which rustix returns as initialised; it begins at `len`.
+    unsafe { buffer.set_len(buffer.len() + read) };
+    Ok(read)
 }
 
 /// What a child process may use. `None` leaves the inherited limit.

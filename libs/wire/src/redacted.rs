@@ -2,7 +2,9 @@
 
 use std::fmt::{Debug, Formatter, Result};
 
-use crate::v1::{IngestKey, PublishTarget, PutStreamKeyRequest, SessionSpec, StartRequest};
+use crate::v1::{
+    BeginLinkResponse, FinishLinkRequest, IngestKey, PublishTarget, PutStreamKeyRequest, SessionSpec, StartRequest,
+};
 
 const HIDDEN: &str = "***";
 
@@ -56,6 +58,23 @@ impl Debug for StartRequest {
     }
 }
 
+impl Debug for BeginLinkResponse {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str("BeginLinkResponse(***)")
+    }
+}
+
+impl Debug for FinishLinkRequest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("FinishLinkRequest")
+            .field("tenant_id", &self.tenant_id)
+            .field("platform", &self.platform)
+            .field("code", &HIDDEN)
+            .field("state", &HIDDEN)
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +94,8 @@ mod tests {
         check(&PublishTarget { rtmp_url: secret(), stream_key: secret(), backup_urls: vec![secret()] });
         check(&IngestKey { key: secret(), sha256: SECRET.into() });
         check(&SessionSpec { relay_ticket: secret(), input_url: secret(), rtmp_url: secret(), ..Default::default() });
+        check(&BeginLinkResponse { auth_url: secret(), state: secret() });
+        check(&FinishLinkRequest { code: secret(), state: secret(), ..Default::default() });
         check(&StartRequest { input_source: secret(), ..Default::default() });
     }
 }

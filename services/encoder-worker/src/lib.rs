@@ -4,6 +4,7 @@
 //! reports, advertises itself. A *session* is one job with two halves, a source (relay → FFmpeg) and a sink (publisher),
 //! held together by a pure state machine. A worker never touches Postgres, and FFmpeg never touches the network.
 
+pub mod beat;
 pub mod config;
 pub mod encoder;
 pub mod fault;

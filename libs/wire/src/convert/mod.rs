@@ -3,6 +3,7 @@
 mod fault;
 mod phase;
 mod platform;
+mod platform_settings;
 mod session_kind;
 mod settings;
 mod source;

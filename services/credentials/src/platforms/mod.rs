@@ -3,12 +3,30 @@
 //! `rtmp_custom` takes what the person gave. The platforms with an API join here: each gets a module of its own that
 //! prepares a broadcast with the destination's linked account (`Owned::account`) and answers the same [`Target`].
 
+pub mod budget;
+pub mod cloudflare;
+pub mod config;
+pub mod facebook;
+pub mod failure;
+pub mod features;
+pub mod lifecycle;
+pub mod twitch;
+pub mod youtube;
+
 use domain::platform::Platform;
 use secret::{RedactedUrl, StreamKey};
 
 use crate::{
     owner::Owned,
     vault::{self, Vault},
+};
+
+pub use budget::{Budget, Purpose};
+pub use config::PlatformsConfig;
+pub use failure::{Failure, name};
+pub use features::{Applied, Features};
+pub use lifecycle::{
+    AccountInfo, Book, Judgement, Lifecycle, Ready, Repair, Run, State, Thumbnail, Token, Tokens, Truth,
 };
 
 /// Where to publish. `Debug` hides the key.

@@ -30,6 +30,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::output;
+
 /// After its stdin was closed FFmpeg writes what it holds and ends. An encode holds half a second.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// What waits for FFmpeg: a burst at 6 Mbit/s is 60 KB, and the default of 64 KiB may not be empty yet.
@@ -72,6 +74,7 @@ pub async fn spawn(program: &Path, arguments: &[String], limits: ChildLimits) ->
         (Some(stdin), Some(stdout), Some(stderr)) => {
             // Not granted (a user's pipes have a common limit): then a burst takes two writes.
             let _ = fcntl_setpipe_size(&stdin, INPUT_PIPE);
+            let _ = fcntl_setpipe_size(&stdout, output::READ);
             Ok((encoder, Pipes { stdin, stdout, stderr }))
         }
         _ => Err(io::ErrorKind::BrokenPipe.into()),

@@ -12,10 +12,11 @@ use std::{
 use tokio::{
     io::AsyncWriteExt,
     process::ChildStdin,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use super::reader::{Read, Reader};
+use crate::beat::{self, beat};
 
 /// The bounds of feeding.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +39,7 @@ impl Default for Limits {
             idle: Duration::from_secs(12),
             write: Duration::from_secs(3),
             mute: Duration::from_secs(10),
-            pause: Duration::from_millis(80),
+            pause: beat::BURST,
             eager: Duration::from_secs(2),
         }
     }
@@ -61,6 +62,7 @@ pub enum FeedEnd {
 pub async fn feed(reader: &mut Reader, stdin: &mut ChildStdin, produced: &AtomicU64, limits: Limits) -> FeedEnd {
     let began = Instant::now();
     let mut voice = (produced.load(Ordering::Relaxed), began);
+    let mut heard = began;
     let mut burst = Vec::new();
     loop {
         burst.clear();
@@ -68,22 +70,29 @@ pub async fn feed(reader: &mut Reader, stdin: &mut ChildStdin, produced: &Atomic
         if read == Read::Broken {
             return FeedEnd::Broken;
         }
-        match timeout(limits.write, stdin.write_all(&burst)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return FeedEnd::Refused,
-            Err(_) => return FeedEnd::Hung,
+        if !burst.is_empty() {
+            heard = Instant::now();
+            match timeout(limits.write, stdin.write_all(&burst)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return FeedEnd::Refused,
+                Err(_) => return FeedEnd::Hung,
+            }
+            let out = produced.load(Ordering::Relaxed);
+            if out != voice.0 {
+                voice = (out, Instant::now());
+            } else if voice.1.elapsed() > limits.mute {
+                return FeedEnd::Hung;
+            }
         }
         if read == Read::End {
             return FeedEnd::Ended;
         }
-        let out = produced.load(Ordering::Relaxed);
-        if out != voice.0 {
-            voice = (out, Instant::now());
-        } else if voice.1.elapsed() > limits.mute {
-            return FeedEnd::Hung;
+        if heard.elapsed() > limits.idle {
+            return FeedEnd::Broken;
         }
         if began.elapsed() > limits.eager {
-            sleep(limits.pause).await;
+            reader.by_clock();
+            beat(limits.pause, Duration::ZERO).await;
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::{io, time::Duration};
 
 use domain::{ids::StreamId, source::SourceInfo};
+use rustix::buffer::spare_capacity;
 use secret::{ExposeSecret, SecretString, Zeroizing};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -36,11 +37,20 @@ pub enum Opened {
 
 /// An open body.
 pub struct Reader {
-    socket: TcpStream,
+    socket: Socket,
     dechunker: Dechunker,
     buffer: Vec<u8>,
     /// Body bytes that came with the head.
     early: Vec<u8>,
+}
+
+enum Socket {
+    /// At first: whatever comes is there at once.
+    Reactor(TcpStream),
+    /// Later. In the reactor every batch of the relay would wake this process, although nobody waits for it.
+    Clock(std::net::TcpStream),
+    /// Lost on the way from one to the other.
+    Gone,
 }
 
 /// What a read brought.
@@ -81,6 +91,7 @@ async fn ask(base: &str, stream: StreamId, ticket: &SecretString) -> io::Result<
         200 if head.chunked => {
             let info = head.source_info.as_deref().and_then(|text| serde_json::from_str(text).ok());
             let early = buffer.split_off(head.length);
+            let socket = Socket::Reactor(socket);
             let reader = Reader { socket, dechunker: Dechunker::default(), buffer, early };
             Ok(Some(Opened::Live(Box::new(reader), info.unwrap_or_default())))
         }
@@ -106,21 +117,31 @@ async fn read_head(socket: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<H
 }
 
 impl Reader {
-    /// Waits for more and appends it to `out`. Cancel safe.
+    /// From now on a read takes what is there and does not wait: the caller looks again on a clock of its own.
+    pub fn by_clock(&mut self) {
+        self.socket = match std::mem::replace(&mut self.socket, Socket::Gone) {
+            // Stays nonblocking.
+            Socket::Reactor(socket) => socket.into_std().map_or(Socket::Gone, Socket::Clock),
+            other => other,
+        };
+    }
+
+    /// Takes more and appends it to `out`. Waits for it, except after [`Reader::by_clock`]. Cancel safe.
     pub async fn read(&mut self, out: &mut Vec<u8>) -> Read {
-        if !self.early.is_empty() {
-            self.buffer = std::mem::take(&mut self.early);
-        } else {
+        if self.early.is_empty() {
             self.buffer.clear();
             self.buffer.reserve(READ);
-            match self.socket.read_buf(&mut self.buffer).await {
+            match self.receive().await {
                 Ok(0) => return Read::Broken,
                 Ok(_) => {}
+                Err(error) if is_nothing(&error) => return Read::More,
                 Err(error) => {
                     tracing::debug!(%error, "relay connection broke");
                     return Read::Broken;
                 }
             }
+        } else {
+            self.buffer = std::mem::take(&mut self.early);
         }
         match self.dechunker.push(&self.buffer, out) {
             Ok(false) => Read::More,
@@ -128,4 +149,17 @@ impl Reader {
             Err(Broken) => Read::Broken,
         }
     }
+
+    async fn receive(&mut self) -> io::Result<usize> {
+        match &mut self.socket {
+            Socket::Reactor(socket) => socket.read_buf(&mut self.buffer).await,
+            Socket::Clock(socket) => Ok(rustix::io::read(socket, spare_capacity(&mut self.buffer))?),
+            Socket::Gone => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+/// Nothing is there now.
+fn is_nothing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

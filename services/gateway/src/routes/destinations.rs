@@ -158,6 +158,7 @@ pub(super) async fn make(
         settings: Some(new.settings.into()),
         rtmp_url: new.target.to_string(),
         account_id: String::new(),
+        platform_settings: None,
     };
     app.upstream.create_destination(request, budget).await.map_err(|status| {
         cleanup::after_failed_create(app, tenant, cleanup::Thing::Destination(destination), &status);
@@ -185,6 +186,8 @@ async fn alter(app: App, tenant: TenantId, destination: DestinationId, wish: Cha
         settings: wish.settings.map(v1::Settings::from),
         rtmp_url: wish.target.map(|url| url.to_string()),
         key_changed: wish.key.is_some(),
+        account_id: None,
+        platform_settings: None,
     };
     let changed = app.upstream.update_destination(request, budget).await.map_err(of_destination)?;
     Answer::ok(&Data::of(DestinationView::from(changed)))

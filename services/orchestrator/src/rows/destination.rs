@@ -115,6 +115,8 @@ impl DestinationRow {
             mode: self.mode.clone(),
             created_at_ms: self.created_at_ms,
             connected_at_ms: self.connected_at_ms.unwrap_or(0),
+            account_id: self.account_id.clone(),
+            ..v1::Destination::default()
         }
     }
 }

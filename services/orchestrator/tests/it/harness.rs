@@ -190,6 +190,7 @@ impl House {
             settings: Some(settings),
             rtmp_url: "rtmp://127.0.0.1:1935/live".into(),
             account_id: String::new(),
+            platform_settings: None,
         };
         self.streams().create_destination(create).await?;
         Ok(id)

@@ -33,6 +33,7 @@ async fn ask_everything(house: &House, tenant: &str, stream: &str, destination: 
         settings: None,
         rtmp_url: "rtmp://a.example/live".into(),
         account_id: String::new(),
+        platform_settings: None,
     };
     let update = v1::UpdateDestinationRequest {
         tenant_id: tenant.into(),

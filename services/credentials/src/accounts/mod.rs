@@ -1,0 +1,1 @@
+//! Linked accounts: signing in, tokens, refreshing, unlinking.

@@ -1,0 +1,1 @@
+//! YouTube's daily units, counted in Postgres for all replicas.
