@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// The service binaries that a stack needs.
-pub const SERVICES: [&str; 5] = ["gateway", "credentials", "orchestrator", "relay", "encoder-worker"];
+/// The binaries that a stack needs: the services, and the stand-ins of the platforms.
+pub const SERVICES: [&str; 6] = ["gateway", "credentials", "orchestrator", "relay", "encoder-worker", "platform-sim"];
 
 /// The repository.
 pub fn root() -> PathBuf {

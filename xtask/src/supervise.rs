@@ -214,6 +214,7 @@ fn options(args: &StackArgs, dir: &Path) -> stack::Options {
         orchestrators: usize::from(args.orchestrators),
         port_base: args.port_base,
         durable: true,
+        platform_sim: true,
         bin_dir: args.release.then(|| cargo::root().join("target/release")),
         log_filter: std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),
         log_format: std::env::var("LOG_FORMAT").unwrap_or_else(|_| "json".to_owned()),

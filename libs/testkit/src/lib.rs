@@ -8,6 +8,7 @@
 pub mod api;
 pub mod ffprobe;
 pub mod http;
+pub mod link;
 pub mod live_source;
 pub mod nats;
 pub mod nginx_rtmp;

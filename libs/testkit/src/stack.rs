@@ -5,6 +5,7 @@
 
 pub mod file;
 mod plan;
+pub mod platforms;
 mod process;
 pub mod secrets;
 mod service;
@@ -21,6 +22,7 @@ use anyhow::Context;
 use self::{
     file::{ProcessEntry, StackFile},
     plan::{Instance, Plan, PortPool},
+    platforms::PlatformSim,
     secrets::Secrets,
 };
 pub use self::{process::Process, service::Service};
@@ -60,6 +62,8 @@ pub struct Options {
     pub bin_dir: Option<PathBuf>,
     /// The workers' FFmpeg.
     pub ffmpeg: Option<PathBuf>,
+    /// Start the simulated platforms as one more process and point the vault at them.
+    pub platform_sim: bool,
     /// More variables for a service; they win over the stack's own.
     pub env: HashMap<Service, Vec<(String, String)>>,
 }
@@ -80,6 +84,7 @@ impl Default for Options {
             log_filter: "info".to_owned(),
             bin_dir: None,
             ffmpeg: None,
+            platform_sim: false,
             env: HashMap::new(),
         }
     }
@@ -99,6 +104,7 @@ impl Options {
 pub struct Stack {
     // Dropped in this order: first those who need, then those who are needed.
     processes: Vec<Process>,
+    platform_sim: Option<PlatformSim>,
     /// The private NATS server.
     pub nats: Nats,
     /// The private Redis server.
@@ -138,6 +144,10 @@ impl Stack {
         let mut pool = PortPool::new(options.port_base);
         let instances = plan::instances(&options, &dir, &mut pool)?;
         let (nats, redis, postgres) = servers(&dir, &mut pool, options.durable).await?;
+        let platform_sim = match options.platform_sim {
+            true => Some(PlatformSim::start(&bin_dir, &dir).await?),
+            false => None,
+        };
         let plan = Plan {
             nats: nats.url(),
             redis: redis.url(),
@@ -152,7 +162,11 @@ impl Stack {
             ffmpeg,
         };
         let processes = Vec::new();
-        let mut stack = Self { processes, nats, redis, postgres, plan, secrets, bin_dir, env: options.env, dir, temp };
+        let mut env = options.env;
+        if let Some(sim) = &platform_sim {
+            env.entry(Service::Credentials).or_default().splice(0..0, sim.environment());
+        }
+        let mut stack = Self { processes, platform_sim, nats, redis, postgres, plan, secrets, bin_dir, env, dir, temp };
         for instance in instances {
             stack.spawn(instance, &[])?;
         }
@@ -205,7 +219,8 @@ impl Stack {
     /// The process ids of services and servers.
     pub fn pids(&self) -> Vec<u32> {
         let servers = [self.nats.pid(), self.redis.pid(), self.postgres.pid()];
-        self.processes.iter().map(Process::pid).chain(servers).collect()
+        let sim = self.platform_sim.as_ref().map(PlatformSim::pid);
+        self.processes.iter().map(Process::pid).chain(servers).chain(sim).collect()
     }
 
     /// The instances of one service, in order.
@@ -261,7 +276,7 @@ impl Stack {
             redis: self.redis.url(),
             postgres: self.postgres.url(),
             processes: self.processes.iter().map(entry).collect(),
-            platform_sim: None,
+            platform_sim: self.platform_sim.as_ref().map(|sim| sim.addresses().clone()),
         }
     }
 
