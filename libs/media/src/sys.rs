@@ -4,12 +4,14 @@
 //!   much more it would take. FFmpeg's own counters (and any count of bytes handed to `write`) keep growing against a
 //!   dead sink; these do not.
 //! * [`read_into`] reads into memory that nobody has zeroed.
+//! * [`watch_writing`] lets a socket wake us for one direction only.
 //! * [`die_with_parent`] makes a child die with us, however we die.
 
 #![allow(unsafe_code)]
 
 use std::{
     io,
+    net::TcpStream,
     os::{
         fd::{AsRawFd, BorrowedFd},
         unix::process::CommandExt,
@@ -22,6 +24,7 @@ use rustix::{
     ioctl::{Getter, ioctl},
     process::{Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit},
 };
+use tokio::io::{Interest, unix::AsyncFd};
 
 /// `SIOCOUTQ` (= `TIOCOUTQ`), `asm-generic/ioctls.h`; tcp(7): "the amount of unsent data in the socket send queue",
 /// which for TCP counts everything not acknowledged (`write_seq - snd_una`), sent or not.
@@ -78,6 +81,16 @@ pub fn peer_window(socket: BorrowedFd<'_>) -> io::Result<Option<u32>> {
 /// The error of the system call.
 pub fn set_unsent_limit(socket: BorrowedFd<'_>, bytes: u32) -> io::Result<()> {
     socket2::SockRef::from(&socket).set_tcp_notsent_lowat(bytes)
+}
+
+/// Puts a nonblocking socket into the reactor for writing alone: what arrives on it wakes nobody.
+///
+/// # Errors
+/// The reactor's error.
+pub fn watch_writing(socket: TcpStream) -> io::Result<AsyncFd<TcpStream>> {
+    // SAFETY: a `TcpStream` owns its descriptor, always returns the same one and closes it when it is dropped, which is
+    // when the `AsyncFd` that owns it is.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::WRITABLE) }?)
 }
 
 /// Reads once into the spare room of `buffer`, without zeroing it first. Returns the number of bytes; 0 at the end.

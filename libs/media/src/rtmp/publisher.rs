@@ -68,6 +68,9 @@ pub struct Options {
     pub coalesce: Duration,
     /// This much is written at once, without waiting.
     pub coalesce_bytes: usize,
+    /// After the publish was accepted the peer's messages are read this often at most, on the occasion of a write or of
+    /// a look for stalls (four a second). Read as they come they would cost a wake-up each.
+    pub listen_every: Duration,
     /// `TCP_NOTSENT_LOWAT`: all that the kernel may send when this process is paused, besides what is in flight.
     pub unsent_limit: u32,
     /// Announce Enhanced RTMP codecs in `connect`.
@@ -89,6 +92,7 @@ impl Options {
             max_buffer: 512 << 10,
             coalesce: Duration::from_millis(40),
             coalesce_bytes: 64 << 10,
+            listen_every: Duration::from_millis(70),
             unsent_limit: 64 << 10,
             enhanced: false,
         }
@@ -126,6 +130,7 @@ pub struct Publisher {
     /// Where media starts in the byte counts.
     media_at: u64,
     last_write: Instant,
+    listen_at: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -156,10 +161,12 @@ pub async fn connect(
     let publish = publish(&mut connection, &options, &target.key);
     let stream_id = timed(Step::Publish, options.step_timeout, &mut steps, publish).await?;
     connection.enter(Step::Live);
+    connection.by_clock();
     let media_at = connection.written();
     let now = Instant::now();
     let timer = Box::pin(sleep_until(now.into()));
-    Ok(Publisher { connection, options, key: target.key, stream_id, media_at, last_write: now, timer })
+    let key = target.key;
+    Ok(Publisher { connection, options, key, stream_id, media_at, last_write: now, listen_at: now, timer })
 }
 
 async fn publish(connection: &mut Connection, options: &Options, key: &StreamKey) -> Result<u32, PublishError> {
@@ -339,7 +346,10 @@ impl Publisher {
     /// Does what can be done now; returns when to do more.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Instant, PublishError> {
         let now = Instant::now();
-        self.listen(cx)?;
+        if now >= self.listen_at {
+            self.listen_at = now + self.options.listen_every;
+            self.listen(cx)?;
+        }
         let mut wake = self.connection.look(now)?;
         if !self.connection.is_idle() {
             let due = self.due();

@@ -6,6 +6,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::OnceLock,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -74,7 +75,7 @@ impl Connection {
             receipt_sent: 0,
             receipt_every: OUR_ACK_WINDOW,
             stall: StallDetector::new(limits.stall, now),
-            next_look: now + LOOK_EVERY,
+            next_look: next_look(now),
             urgent: false,
             confirmed: 0,
         }
@@ -83,6 +84,11 @@ impl Connection {
     /// Names the errors to come.
     pub(crate) fn enter(&mut self, step: Step) {
         self.step = step;
+    }
+
+    /// From now on what the peer says wakes nobody: whoever wants to know reads on a clock.
+    pub(crate) fn by_clock(&mut self) {
+        self.wire.by_clock();
     }
 
     /// C0 to C2.
@@ -174,7 +180,7 @@ impl Connection {
         if now < self.next_look {
             return Ok(self.next_look);
         }
-        self.next_look = now + LOOK_EVERY;
+        self.next_look = next_look(now);
         let socket = self.wire.socket();
         let step = self.step;
         let acked = socket.acked().map_err(|error| Error::from_io(error, step))?;
@@ -278,4 +284,12 @@ impl Connection {
         }
         true
     }
+}
+
+/// On a grid that all connections of this process share: they wake together.
+fn next_look(now: Instant) -> Instant {
+    static ORIGIN: OnceLock<Instant> = OnceLock::new();
+    let since = now.saturating_duration_since(*ORIGIN.get_or_init(|| now));
+    let past = since.as_nanos() % LOOK_EVERY.as_nanos();
+    now + LOOK_EVERY.saturating_sub(Duration::from_nanos(u64::try_from(past).unwrap_or(0)))
 }

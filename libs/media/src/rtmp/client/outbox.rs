@@ -13,8 +13,8 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::io::AsyncWrite;
 
-/// What one write may carry: four TLS records, which is what rustls buffers.
-const PIECE: usize = 64 << 10;
+/// What one write may carry: more than a burst at 20 Mbit/s. rustls takes four records of it, 64 KiB.
+const PIECE: usize = 256 << 10;
 /// Points kept; more means many MiB unacknowledged, and then only precision is lost.
 const MAX_MARKS: usize = 1024;
 

@@ -27,6 +27,14 @@ impl Wire {
             Self::Tls(stream) => stream.get_ref().0,
         }
     }
+
+    /// See [`Socket::by_clock`].
+    pub(crate) fn by_clock(&mut self) {
+        match self {
+            Self::Plain(socket) => socket.by_clock(),
+            Self::Tls(stream) => stream.get_mut().0.by_clock(),
+        }
+    }
 }
 
 impl AsyncRead for Wire {
