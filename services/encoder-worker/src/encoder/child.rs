@@ -74,7 +74,7 @@ pub async fn spawn(program: &Path, arguments: &[String], limits: ChildLimits) ->
         (Some(stdin), Some(stdout), Some(stderr)) => {
             // Not granted (a user's pipes have a common limit): then a burst takes two writes.
             let _ = fcntl_setpipe_size(&stdin, INPUT_PIPE);
-            let _ = fcntl_setpipe_size(&stdout, output::READ);
+            let _ = fcntl_setpipe_size(&stdout, output::CAPACITY);
             Ok((encoder, Pipes { stdin, stdout, stderr }))
         }
         _ => Err(io::ErrorKind::BrokenPipe.into()),

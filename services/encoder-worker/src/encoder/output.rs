@@ -1,4 +1,4 @@
-//! Takes FFmpeg's stdout: always, as fast as it comes.
+//! Takes FFmpeg's stdout: always, whatever the sink does.
 
 use std::{
     io,
@@ -12,8 +12,11 @@ use media::{
     flv::{Decoder, Tag, TagKind},
     sys::read_into,
 };
-use rustix::io::ioctl_fionbio;
-use tokio::{io::AsyncReadExt, process::ChildStdout};
+use rustix::{
+    io::{ioctl_fionbio, ioctl_fionread},
+    pipe::fcntl_getpipe_size,
+};
+use tokio::{io::AsyncReadExt, process::ChildStdout, time::sleep};
 
 use crate::{
     beat::{BURST, SETTLE, beat},
@@ -21,15 +24,31 @@ use crate::{
     sink::outbox::Outbox,
 };
 
-/// What one read may bring; the pipe holds as much.
-pub const READ: usize = 256 << 10;
-/// Read as it comes for so long after the start, on the common beat later.
+/// What the pipe is made to hold, and one read may bring: a burst at 20 Mbit/s, and some lateness.
+pub const CAPACITY: usize = 256 << 10;
+/// What one read may bring as it comes: what a pipe holds by itself.
+const PIPE: usize = 64 << 10;
+/// Room for a read that may well find nothing.
+const SMALL: usize = 4 << 10;
+/// The wait after a look that found the pipe half full: a burst above 13 Mbit/s, or a pipe that could not be enlarged.
+const PRESSED: Duration = Duration::from_millis(4);
+/// No pace for so long after the start.
 const EAGER: Duration = Duration::from_secs(2);
+
+/// When FFmpeg's stdout is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// As it comes: an encode has delay enough, and costs so much that wake-ups don't count.
+    AtOnce,
+    /// On the common beat, a moment after FFmpeg was fed: what comes out of a copy is there by then.
+    OnBeat,
+}
 
 /// Moves tags from FFmpeg into the outbox until the pipe ends. `produced` counts bytes; `first` is told with the first
 /// media. Not to be run inside a span (entering one costs more than a read); `span` is for what it logs.
 pub async fn drain(
     stdout: ChildStdout,
+    pace: Pace,
     outbox: &Outbox,
     produced: &AtomicU64,
     first: (Events, Event),
@@ -64,17 +83,17 @@ pub async fn drain(
         if let Some((events, event)) = first.take_if(|_| media) {
             events.send(event).await;
         }
-        if began.elapsed() > EAGER {
+        if pace == Pace::OnBeat && began.elapsed() > EAGER {
             stdout = stdout.by_clock();
         }
     }
 }
 
 enum Stdout {
-    /// At first: whatever comes is there at once.
+    /// What comes wakes us.
     Reactor(ChildStdout),
-    /// Later. In the reactor each block of 32 KiB would wake this process.
-    Clock(OwnedFd),
+    /// Outside the reactor, where each block of 32 KiB would wake this process.
+    Clock(Clocked),
     /// Lost on the way from one to the other.
     Gone,
 }
@@ -82,10 +101,7 @@ enum Stdout {
 impl Stdout {
     fn by_clock(self) -> Self {
         match self {
-            Self::Reactor(stdout) => {
-                let fd = stdout.into_owned_fd();
-                fd.and_then(|fd| Ok(ioctl_fionbio(&fd, true).map(|()| fd)?)).map_or(Self::Gone, Self::Clock)
-            }
+            Self::Reactor(stdout) => stdout.into_owned_fd().and_then(Clocked::new).map_or(Self::Gone, Self::Clock),
             other => other,
         }
     }
@@ -93,16 +109,41 @@ impl Stdout {
     async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         match self {
             Self::Reactor(stdout) => {
-                buffer.reserve(64 << 10);
+                buffer.reserve(PIPE);
                 stdout.read_buf(buffer).await
             }
-            Self::Clock(fd) => {
-                beat(BURST, SETTLE).await;
-                buffer.reserve(READ);
-                read_into(fd.as_fd(), buffer)
-            }
+            Self::Clock(pipe) => pipe.read(buffer).await,
             Self::Gone => Err(io::ErrorKind::NotConnected.into()),
         }
+    }
+}
+
+struct Clocked {
+    fd: OwnedFd,
+    /// What it holds at most.
+    holds: usize,
+    /// The last look found it half full or more: FFmpeg may be waiting for room.
+    pressed: bool,
+}
+
+impl Clocked {
+    fn new(fd: OwnedFd) -> io::Result<Self> {
+        ioctl_fionbio(&fd, true)?;
+        let holds = fcntl_getpipe_size(&fd)?;
+        Ok(Self { fd, holds, pressed: false })
+    }
+
+    async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        if self.pressed {
+            sleep(PRESSED).await;
+        } else {
+            beat(BURST, SETTLE).await;
+        }
+        // To size: tags share this memory for as long as one of them waits for a publish.
+        let there = ioctl_fionread(&self.fd).map_or(0, |there| usize::try_from(there).unwrap_or(0));
+        buffer.reserve(there.clamp(SMALL, CAPACITY));
+        self.pressed = there >= self.holds / 2;
+        read_into(self.fd.as_fd(), buffer)
     }
 }
 

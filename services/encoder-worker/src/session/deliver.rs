@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -11,7 +12,7 @@ use domain::{output::decide, retry::Policy, session::Phase};
 use service_kit::{Clock, SystemClock};
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
@@ -27,6 +28,7 @@ use super::{
     },
 };
 use crate::{
+    beat::beat,
     gate::SessionGate,
     metric,
     sink::{self, target::Target},
@@ -123,8 +125,7 @@ impl Delivery {
         mut inbox: mpsc::Receiver<Event>,
         mut headlines: mpsc::Receiver<News>,
     ) {
-        let mut sample = interval(SAMPLE_EVERY);
-        sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sample = pin!(sleep(Duration::ZERO));
         while self.finished.is_none() {
             let due = self.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, at)| (*timer, *at));
             tokio::select! {
@@ -136,7 +137,10 @@ impl Delivery {
                     self.timers.remove(&timer);
                     self.take(Event::Elapsed(timer));
                 }
-                _ = sample.tick() => self.sample(),
+                () = sample.as_mut() => {
+                    sample.set(beat(SAMPLE_EVERY, Duration::ZERO));
+                    self.sample();
+                }
             }
         }
     }

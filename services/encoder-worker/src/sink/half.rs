@@ -1,6 +1,7 @@
 //! The sink half: resolve, vet, connect, publish, and keep acknowledged bytes flowing until something ends it.
 
 use std::{
+    pin::pin,
     sync::{Arc, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use media::{
     flv::{Tag, TagKind},
     rtmp::publisher::{self, PublishError, Publisher},
 };
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -22,6 +23,7 @@ use super::{
     target::Target,
 };
 use crate::{
+    beat::beat,
     fault, metric,
     session::{
         events::Events,
@@ -138,8 +140,7 @@ impl Half<'_> {
         let mut first = Some(());
         // Tags are waiting for their one write.
         let mut unwritten = true;
-        let mut look = interval(FIRST_LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = pin!(sleep(Duration::ZERO));
         loop {
             let room = publisher.waiting() < IN_FLIGHT;
             tokio::select! {
@@ -151,13 +152,13 @@ impl Half<'_> {
                     }
                     unwritten = true;
                 }
-                _ = look.tick() => {
+                () = look.as_mut() => {
                     self.meter().acked(publisher.acked(), publisher.media_acked());
                     if first.is_some() && sending.is_acked(publisher) {
                         first = None;
-                        look = interval(LOOK_EVERY);
                         self.events.send(Event::SinkAcked(self.attempt)).await;
                     }
+                    look.set(if first.is_some() { sleep(FIRST_LOOK_EVERY) } else { beat(LOOK_EVERY, Duration::ZERO) });
                     // What was left because the publisher was full.
                     if room && sending.take(publisher).await? {
                         return Ok(SinkGone::Outdated);

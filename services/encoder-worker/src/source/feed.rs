@@ -1,19 +1,16 @@
 //! Moves bytes from the relay into FFmpeg's stdin.
 //!
 //! Bytes are taken in bursts a few times a second instead of as they come: each wake of this task wakes FFmpeg and the
-//! publisher as well, so this is what decides how many context switches and system calls a session costs. The first
-//! seconds run without the pause, so that a start is not delayed.
+//! publisher as well, so this is what decides how many context switches and system calls a session costs. The bursts of
+//! all sessions come on one beat, and between them the relay's connection is not in the reactor. The first seconds run
+//! without, so that a start is not delayed.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use tokio::{
-    io::AsyncWriteExt,
-    process::ChildStdin,
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, process::ChildStdin, time::timeout};
 
 use super::reader::{Read, Reader};
 use crate::beat::{self, beat};
@@ -27,7 +24,7 @@ pub struct Limits {
     pub write: Duration,
     /// FFmpeg takes bytes but brings none out for so long: it hangs.
     pub mute: Duration,
-    /// The pause between two bursts. At 6 Mbit/s 80 ms are 60 KB, which a pipe holds.
+    /// The time from burst to burst.
     pub pause: Duration,
     /// No pauses for so long after the start.
     pub eager: Duration,

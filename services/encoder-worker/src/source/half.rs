@@ -9,7 +9,7 @@ use std::{
 };
 
 use domain::{
-    output::{Output, decide},
+    output::{Output, Video, decide},
     settings::Settings,
     source::SourceInfo,
 };
@@ -29,7 +29,8 @@ use super::{
 use crate::{
     encoder::{
         child::{self, Encoder, Pipes},
-        log, output,
+        log,
+        output::{self, Pace},
     },
     fault, metric,
     session::{
@@ -195,7 +196,8 @@ impl Half<'_> {
         let report = Arc::new(log::Report::default());
         let media = Media { source: source.clone(), output: output.clone(), report: report.clone() };
         self.shared.set_media(Some(media));
-        Ok(Running::new(encoder, pipes, self.shared.clone(), report, self.events.clone(), self.attempt))
+        let pace = if output.video == Video::Copy { Pace::OnBeat } else { Pace::AtOnce };
+        Ok(Running::new(encoder, pipes, pace, self.shared.clone(), report, self.events.clone(), self.attempt))
     }
 
     async fn settle(&self, running: Running, end: End) -> Gone {
@@ -264,6 +266,7 @@ impl Running {
     fn new(
         encoder: Encoder,
         pipes: Pipes,
+        pace: Pace,
         shared: Arc<Shared>,
         report: Arc<log::Report>,
         events: Events,
@@ -273,7 +276,7 @@ impl Running {
         let (count, stdout, stderr) = (produced.clone(), pipes.stdout, pipes.stderr);
         let first = (events, Event::EncoderProducing(attempt));
         let (log, span) = (report.clone(), shared.span.clone());
-        let out = task(async move { output::drain(stdout, &shared.outbox, &count, first, &shared.span).await });
+        let out = task(async move { output::drain(stdout, pace, &shared.outbox, &count, first, &shared.span).await });
         let err = task(async move { log::drain(stderr, &log, &span).await });
         Self { encoder, stdin: Some(pipes.stdin), produced, report, pipes: [out, err] }
     }

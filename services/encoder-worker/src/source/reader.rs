@@ -23,6 +23,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// What one read may bring: more than two bursts at 20 Mbit/s.
 const READ: usize = 128 << 10;
 
+/// Reads that may follow each other when each is full: 1 MiB at once, 100 Mbit/s.
+const MAX_READS: usize = 8;
+
 /// The relay's answer.
 pub enum Opened {
     /// Media follows.
@@ -126,8 +129,20 @@ impl Reader {
         };
     }
 
-    /// Takes more and appends it to `out`. Waits for it, except after [`Reader::by_clock`]. Cancel safe.
+    /// Takes more and appends it to `out`. Waits for it, except after [`Reader::by_clock`]: then it takes all that is
+    /// there. Cancel safe.
     pub async fn read(&mut self, out: &mut Vec<u8>) -> Read {
+        for _ in 0..MAX_READS {
+            let read = self.read_once(out).await;
+            let more = matches!(self.socket, Socket::Clock(_)) && self.buffer.len() >= READ;
+            if read != Read::More || !more {
+                return read;
+            }
+        }
+        Read::More
+    }
+
+    async fn read_once(&mut self, out: &mut Vec<u8>) -> Read {
         if self.early.is_empty() {
             self.buffer.clear();
             self.buffer.reserve(READ);
