@@ -10,7 +10,10 @@ pub mod facebook;
 pub mod failure;
 pub mod features;
 pub mod lifecycle;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod twitch;
+mod words;
 pub mod youtube;
 
 use domain::platform::Platform;

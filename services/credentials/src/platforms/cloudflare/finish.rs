@@ -1,0 +1,51 @@
+//! After the stream: the input stays, is disabled or deleted, as the destination wishes.
+
+use std::time::Duration;
+
+use domain::platform_settings::OnStop;
+
+use super::{
+    Cloudflare, Memory,
+    model::{LiveInput, Wish},
+    prepare,
+};
+use crate::platforms::{Failure, Run};
+
+/// When to look again whether it has ended.
+const AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) async fn finish(cloudflare: &Cloudflare, run: &Run) -> Result<(), Failure> {
+    let mut memory = Memory::of(run);
+    if memory.uid.is_none() && memory.creating_ms.is_some() {
+        // A create is on its way, or was never sent. What it has made stays for the next run, or is found by it.
+        memory.doubt_ms = memory.creating_ms;
+    }
+    prepare::tidy(cloudflare, run, &mut memory).await?;
+    let Some(uid) = memory.uid.clone() else { return Ok(()) };
+    match run.settings.on_stop.unwrap_or(OnStop::Keep) {
+        OnStop::Delete => {
+            cloudflare.api.delete(run, &uid).await?;
+            memory.uid = None;
+            memory.save(run).await
+        }
+        OnStop::Disable => match cloudflare.api.input(run, &uid).await? {
+            Some(input) if input.enabled => disable(cloudflare, run, &input).await,
+            _ => Ok(()),
+        },
+        OnStop::Keep => match cloudflare.api.input(run, &uid).await? {
+            Some(input) if input.enabled && input.status.is_connected() => Err(still_there()),
+            _ => Ok(()),
+        },
+    }
+}
+
+async fn disable(cloudflare: &Cloudflare, run: &Run, input: &LiveInput) -> Result<(), Failure> {
+    let (name, destination) = (prepare::name(run), run.destination.to_string());
+    let wish = Wish { name: &name, destination: &destination, settings: &run.settings, enabled: false };
+    cloudflare.api.update(run, &input.uid, &wish.change(input)).await.map(|_| ())
+}
+
+fn still_there() -> Failure {
+    let message = "Cloudflare still counts our stream as connected. It is asked again by itself.";
+    Failure::transient("platform_unavailable", message).after(Some(AGAIN))
+}
