@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     fault::{Blame, Fault, Retry},
-    lifecycle::{Phase, UnknownWord},
+    lifecycle::{Phase, Truth, UnknownWord},
 };
 
 /// A destination's state, with what is only valid in it.
@@ -15,7 +15,12 @@ pub enum State {
     /// Never part of a run.
     Pending,
     /// Its platform is being prepared.
-    Preparing,
+    Preparing {
+        /// Why the last attempt led to nothing.
+        fault: Option<Fault>,
+        /// When it is tried next.
+        retry_at_ms: Option<i64>,
+    },
     /// All is ready but no source comes in.
     WaitingSource {
         /// Why the source is missing, if we pull it.
@@ -28,7 +33,7 @@ pub enum State {
     },
     /// The sink has acknowledged media.
     Connected,
-    /// Media keeps flowing.
+    /// Media keeps flowing; on a platform that says what it shows: viewers see it.
     Live,
     /// It was connected and will be again.
     Reconnecting {
@@ -86,6 +91,21 @@ pub struct Seen {
     pub session: Option<SessionSeen>,
     /// Why our pull of the source fails, if it does.
     pub source_fault: Option<Fault>,
+    /// Its platform must be prepared for this run, and is not yet.
+    pub preparing: Option<Preparing>,
+    /// What its platform says; none for a server that says nothing, where flowing media is all there is to know.
+    pub truth: Option<Truth>,
+    /// Its broadcast is still being ended at the platform.
+    pub finishing: bool,
+}
+
+/// How the preparation of a platform stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preparing {
+    /// Why the last attempt led to nothing.
+    pub fault: Option<Fault>,
+    /// When it is tried next.
+    pub retry_at_ms: Option<i64>,
 }
 
 /// What is stored of a session.
@@ -141,9 +161,12 @@ fn running(was: &State, seen: &Seen) -> State {
     if let Some(fault) = &seen.gave_up {
         return State::Error { fault: fault.clone() };
     }
+    if let Some(preparing) = &seen.preparing {
+        return prepared_soon(was, preparing);
+    }
     let Some(session) = &seen.session else { return on_the_way(was, seen, None) };
     match session.phase {
-        Phase::Connected if session.flowing => State::Live,
+        Phase::Connected if is_live(was, seen.truth, session.flowing) => State::Live,
         Phase::Connected => State::Connected,
         Phase::Reconnecting => State::Reconnecting { fault: session.fault.clone(), retry_at_ms: session.retry_at_ms },
         Phase::WaitingSource => State::WaitingSource { fault: seen.source_fault.clone() },
@@ -151,6 +174,24 @@ fn running(was: &State, seen: &Seen) -> State {
         Phase::Connecting => resumed(was, session.fault.clone()),
         // A failure without `gave_up` was pardoned (start again, settings changed): it is about to be placed anew.
         Phase::Claimed | Phase::Failed | Phase::Ended | Phase::Released => on_the_way(was, seen, None),
+    }
+}
+
+/// A platform's word goes before our own measurement. While it does not say, what it said last holds.
+fn is_live(was: &State, truth: Option<Truth>, flowing: bool) -> bool {
+    match truth {
+        None => flowing,
+        Some(Truth::Unknown) => *was == State::Live,
+        Some(said) => said == Truth::Live,
+    }
+}
+
+/// Being prepared for the first time, or for another broadcast within the run.
+fn prepared_soon(was: &State, preparing: &Preparing) -> State {
+    let Preparing { fault, retry_at_ms } = preparing.clone();
+    match resumed(was, fault.clone()) {
+        State::Reconnecting { fault, .. } => State::Reconnecting { fault, retry_at_ms },
+        _ => State::Preparing { fault, retry_at_ms },
     }
 }
 
@@ -182,6 +223,8 @@ fn stopped(was: &State, seen: &Seen) -> State {
         State::Error { fault } if !active => State::Error { fault: fault.clone() },
         State::Pending => State::Pending,
         _ if active => State::Stopping,
+        State::Ended => State::Ended,
+        _ if seen.finishing => State::Stopping,
         _ => State::Ended,
     }
 }
@@ -207,7 +250,7 @@ impl State {
     pub fn status(&self) -> Status {
         match self {
             Self::Pending => Status::Pending,
-            Self::Preparing => Status::Preparing,
+            Self::Preparing { .. } => Status::Preparing,
             Self::WaitingSource { .. } => Status::WaitingSource,
             Self::Connecting { .. } => Status::Connecting,
             Self::Connected => Status::Connected,
@@ -222,18 +265,19 @@ impl State {
     /// Why it is where it is, if something is wrong.
     pub fn fault(&self) -> Option<&Fault> {
         match self {
-            Self::WaitingSource { fault } | Self::Connecting { fault } | Self::Reconnecting { fault, .. } => {
-                fault.as_ref()
-            }
+            Self::Preparing { fault, .. }
+            | Self::WaitingSource { fault }
+            | Self::Connecting { fault }
+            | Self::Reconnecting { fault, .. } => fault.as_ref(),
             Self::Error { fault } => Some(fault),
             _ => None,
         }
     }
 
-    /// When the worker tries next, while it is reconnecting.
+    /// When it is tried next, while it is reconnecting or being prepared.
     pub fn retry_at_ms(&self) -> Option<i64> {
         match self {
-            Self::Reconnecting { retry_at_ms, .. } => *retry_at_ms,
+            Self::Preparing { retry_at_ms, .. } | Self::Reconnecting { retry_at_ms, .. } => *retry_at_ms,
             _ => None,
         }
     }
@@ -242,7 +286,7 @@ impl State {
     pub fn from_parts(status: Status, fault: Option<Fault>, retry_at_ms: Option<i64>) -> Self {
         match status {
             Status::Pending => Self::Pending,
-            Status::Preparing => Self::Preparing,
+            Status::Preparing => Self::Preparing { fault, retry_at_ms },
             Status::WaitingSource => Self::WaitingSource { fault },
             Status::Connecting => Self::Connecting { fault },
             Status::Connected => Self::Connected,

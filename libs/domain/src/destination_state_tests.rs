@@ -85,19 +85,87 @@ fn the_way_down() {
     check(State::Ended, unwanted(Some(session(Phase::Ended))), "ended");
 }
 
+fn preparing(code: Option<&str>) -> Option<Preparing> {
+    let fault = code.map(|code| Fault::new(Blame::Platform, Retry::Transient, code, "Wait."));
+    Some(Preparing { retry_at_ms: fault.is_some().then_some(9), fault })
+}
+
+#[test]
+fn a_platform_is_prepared_first() {
+    let waiting = |code| Seen { preparing: preparing(code), ..wanted(None) };
+    check(State::Pending, waiting(None), "preparing");
+    check(State::Ended, waiting(Some("platform_unavailable")), "preparing(platform_unavailable)");
+    let (tried, _) = next(&State::Pending, &waiting(Some("platform_unavailable")));
+    assert_eq!(tried.retry_at_ms(), Some(9));
+    check(tried.clone(), wanted(None), "connecting +connecting");
+    check(
+        tried.clone(),
+        Seen { gave_up: Some(fault("reauth_required", Retry::Permanent)), ..waiting(None) },
+        "error(reauth_required) +error",
+    );
+    check(tried.clone(), Seen { wanted: false, ..waiting(None) }, "ended +ended");
+    check(tried, Seen { wanted: false, finishing: true, ..waiting(None) }, "stopping");
+    // Without a source the preparation comes first all the same.
+    check(State::Pending, Seen { source_connected: false, ..waiting(None) }, "preparing");
+    // Another broadcast within the run.
+    let old = Some(session(Phase::Connected));
+    check(State::Live, Seen { preparing: preparing(None), ..wanted(old.clone()) }, "reconnecting +reconnecting");
+    let broken = State::Reconnecting { fault: Some(fault("broadcast_ended", Retry::Transient)), retry_at_ms: None };
+    check(broken, Seen { preparing: preparing(None), ..wanted(old) }, "reconnecting(broadcast_ended)");
+}
+
+#[test]
+fn the_platform_says_what_is_live() {
+    let flowing = SessionSeen { flowing: true, ..session(Phase::Connected) };
+    let says = |truth, session: &SessionSeen| Seen { truth: Some(truth), ..wanted(Some(session.clone())) };
+    let quiet = session(Phase::Connected);
+    check(State::Connecting { fault: None }, says(Truth::Waiting, &flowing), "connected +connected");
+    check(State::Connected, says(Truth::Unknown, &flowing), "connected");
+    check(State::Connected, says(Truth::Live, &quiet), "live +live");
+    check(State::Live, says(Truth::Unknown, &flowing), "live");
+    check(State::Live, says(Truth::Waiting, &flowing), "connected +connected");
+    check(State::Live, says(Truth::Ended, &flowing), "connected +connected");
+    check(State::Live, says(Truth::Live, &session(Phase::Reconnecting)), "reconnecting +reconnecting");
+    check(State::Connecting { fault: None }, says(Truth::Live, &flowing), "live +connected +live");
+}
+
+#[test]
+fn an_end_waits_for_the_platform() {
+    let ending = |session| Seen { finishing: true, truth: Some(Truth::Live), ..unwanted(session) };
+    check(State::Live, ending(Some(session(Phase::Connected))), "stopping");
+    check(State::Stopping, ending(Some(session(Phase::Ended))), "stopping");
+    check(State::Stopping, unwanted(Some(session(Phase::Ended))), "ended +ended");
+    check(State::Ended, ending(None), "ended");
+    check(State::Pending, ending(None), "pending");
+    let failed = State::Error { fault: fault("reauth_required", Retry::Permanent) };
+    check(failed, ending(None), "error(reauth_required)");
+}
+
 fn any_seen() -> impl Strategy<Value = Seen> {
     let phase = prop::sample::select(Phase::ALL.to_vec());
     let session = (phase, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(phase, flowing, starved, broken)| {
         let fault = broken.then(|| fault("connection_lost", Retry::Transient));
         SessionSeen { phase, fault, retry_at_ms: None, flowing, starved }
     });
-    (any::<bool>(), any::<bool>(), any::<bool>(), prop::option::of(session)).prop_map(
-        |(wanted, source_connected, failed, session)| Seen {
+    let truth = prop::sample::select(vec![
+        None,
+        Some(Truth::Waiting),
+        Some(Truth::Live),
+        Some(Truth::Ended),
+        Some(Truth::Unknown),
+    ]);
+    let prepared = prop::sample::select(vec![None, preparing(None), preparing(Some("platform_unavailable"))]);
+    let platform = (truth, prepared, any::<bool>());
+    (any::<bool>(), any::<bool>(), any::<bool>(), prop::option::of(session), platform).prop_map(
+        |(wanted, source_connected, failed, session, (truth, preparing, finishing))| Seen {
             wanted,
             source_connected,
             gave_up: failed.then(|| fault("bad_key", Retry::Permanent)),
             session,
             source_fault: None,
+            preparing,
+            truth,
+            finishing,
         },
     )
 }

@@ -81,6 +81,22 @@ pub struct Verdict {
     pub issues: Vec<String>,
 }
 
+impl Verdict {
+    /// Together with what the platform finds: its complaints come last, and what viewers notice is no good health.
+    /// A destination that failed, or fell silent, is judged already.
+    #[must_use]
+    pub fn and_platform(mut self, is_bad: bool, issues: &[String]) -> Self {
+        if matches!(self.health, Health::Error | Health::Stale) {
+            return self;
+        }
+        if is_bad {
+            self.health = Health::Degraded;
+        }
+        self.issues.extend_from_slice(issues);
+        self
+    }
+}
+
 /// The memory that judging needs. Bounded.
 #[derive(Clone, Debug, Default)]
 pub struct Judge {
@@ -282,6 +298,23 @@ mod tests {
         let fault = Fault::new(Blame::Destination, Retry::Permanent, "publish_refused", "The key was refused.");
         let verdict = Judge::default().verdict(0, Some(&fault));
         assert_eq!((verdict.health, verdict.issues), (Health::Error, vec!["The key was refused.".to_owned()]));
+    }
+
+    #[test]
+    fn a_platform_that_complains_degrades_and_recovers() {
+        let issues = ["The platform: send keyframes more often.".to_owned()];
+        let ours = |health| Verdict { health, issues: Vec::new() };
+        for (health, is_bad, expected, count) in [
+            (Health::Healthy, true, Health::Degraded, 1),
+            (Health::Unknown, true, Health::Degraded, 1),
+            (Health::Healthy, false, Health::Healthy, 1),
+            (Health::Stale, true, Health::Stale, 0),
+            (Health::Error, true, Health::Error, 0),
+        ] {
+            let both = ours(health).and_platform(is_bad, &issues);
+            assert_eq!((both.health, both.issues.len()), (expected, count), "{health:?}");
+        }
+        assert_eq!(ours(Health::Healthy).and_platform(false, &[]), ours(Health::Healthy));
     }
 
     #[test]

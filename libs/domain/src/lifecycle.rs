@@ -46,6 +46,20 @@ pub enum Phase {
     Released,
 }
 
+/// What a platform says of a broadcast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Truth {
+    /// It waits for media, or is on its way to live.
+    Waiting,
+    /// Viewers see it.
+    Live,
+    /// It is over.
+    Ended,
+    /// The platform can't be asked, or does not say.
+    #[default]
+    Unknown,
+}
+
 /// The text names none of the words of an enum here. It is a stored value, so this is our bug, never a person's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown lifecycle word")]
@@ -56,6 +70,27 @@ impl FromStr for Wish {
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         [Self::Running, Self::Stopped].into_iter().find(|w| w.as_str() == text).ok_or(UnknownWord)
+    }
+}
+
+impl Truth {
+    /// The name in the REST contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Live => "live",
+            Self::Ended => "ended",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl FromStr for Truth {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let all = [Self::Waiting, Self::Live, Self::Ended, Self::Unknown];
+        all.into_iter().find(|t| t.as_str() == text).ok_or(UnknownWord)
     }
 }
 
@@ -141,6 +176,9 @@ mod tests {
         }
         for wish in [Wish::Running, Wish::Stopped] {
             assert_eq!(wish.as_str().parse(), Ok(wish));
+        }
+        for truth in [Truth::Waiting, Truth::Live, Truth::Ended, Truth::Unknown] {
+            assert_eq!(truth.as_str().parse(), Ok(truth));
         }
         assert_eq!("walking".parse::<Phase>(), Err(UnknownWord));
     }

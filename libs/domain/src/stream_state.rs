@@ -26,7 +26,7 @@ pub struct Seen {
     pub wish: Wish,
     /// A destination is connected.
     pub delivering: bool,
-    /// A session is placed or runs.
+    /// A session is placed or runs, or a platform is still ending its broadcast.
     pub active: bool,
 }
 

@@ -17,13 +17,13 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 use wire::v1::{
-    ingest_server::IngestServer, sessions_server::SessionsServer, streams_server::StreamsServer,
-    vault_client::VaultClient,
+    ingest_server::IngestServer, platforms_client::PlatformsClient, sessions_server::SessionsServer,
+    streams_server::StreamsServer, vault_client::VaultClient,
 };
 
 use crate::{
     api::Api, board, board::Board, config::Config, ctx::Ctx, db::Db, dispatch, error::chain, leader,
-    leader::Leadership, liveness, options::Options, reconcile, reports, sweep, wake::Wake,
+    leader::Leadership, liveness, options::Options, platforms, reconcile, reports, sweep, wake::Wake,
 };
 
 /// Between two attempts to migrate while Postgres is away.
@@ -100,12 +100,19 @@ pub async fn connect_with(config: &Config, options: Options) -> anyhow::Result<C
         bus,
         leases,
         clock: Arc::new(SystemClock),
+        chance,
         options: Arc::new(options),
         wake: Wake::default(),
         tickets: TicketKey::new(&config.relay_ticket_key).context("RELAY_TICKET_KEY")?,
         board: Board::default(),
         leader: Leadership::default(),
     })
+}
+
+/// The one source of chance in this process.
+#[allow(clippy::disallowed_methods, reason = "the edge where chance comes in")]
+fn chance() -> f64 {
+    rand::random()
 }
 
 /// Waits for Postgres and migrates. Returns whether that was done before the shutdown.
@@ -128,7 +135,8 @@ async fn migrated(db: &Db, shutdown: &Shutdown) -> bool {
 /// `CREDENTIALS_URL` can't be read.
 pub fn spawn(ctx: &Ctx, config: &Config, readiness: &Readiness, shutdown: &Shutdown) -> anyhow::Result<()> {
     let channel = grpc::internal_channel(&config.credentials_url, &config.common.internal_token);
-    let vault = VaultClient::new(channel.context("CREDENTIALS_URL can't be read")?);
+    let channel = channel.context("CREDENTIALS_URL can't be read")?;
+    let (vault, platforms) = (VaultClient::new(channel.clone()), PlatformsClient::new(channel));
     let (tasks, replicas) = (&shutdown.tasks, config.nats_replicas);
     tasks.spawn(leader::run(ctx.db.clone(), ctx.leader.clone(), shutdown.clone()));
     tasks.spawn(reconcile::run(ctx.clone(), shutdown.clone()));
@@ -136,6 +144,8 @@ pub fn spawn(ctx: &Ctx, config: &Config, readiness: &Readiness, shutdown: &Shutd
     tasks.spawn(liveness::audit::run(ctx.clone(), shutdown.clone()));
     tasks.spawn(reports::run(ctx.clone(), shutdown.clone()));
     tasks.spawn(board::run(ctx.clone(), shutdown.clone()));
+    tasks.spawn(platforms::drive::run(ctx.clone(), platforms.clone(), shutdown.clone()));
+    tasks.spawn(platforms::observe::run(ctx.clone(), platforms, shutdown.clone()));
     tasks.spawn(sweep::run(ctx.clone(), shutdown.clone()));
     for _ in 0..ctx.options.outbox_parallel {
         tasks.spawn(dispatch::events::run(ctx.clone(), shutdown.clone()));

@@ -19,6 +19,8 @@ pub struct Ctx {
     pub leases: Leases,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Chance, from 0 up to 1.
+    pub chance: fn() -> f64,
     /// Every bound.
     pub options: Arc<Options>,
     /// Who looks next.

@@ -15,6 +15,7 @@ pub mod leader;
 pub mod liveness;
 pub mod names;
 pub mod options;
+pub mod platforms;
 pub mod reconcile;
 pub mod reports;
 pub mod rows;

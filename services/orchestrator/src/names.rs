@@ -27,6 +27,16 @@ pub const SESSIONS: &str = "orchestrator_sessions";
 /// Claims, by outcome.
 pub const CLAIMS: &str = "orchestrator_claims_total";
 
+/// Calls that prepare or end at a platform, by task and outcome.
+pub const PLATFORM_CALLS: &str = "orchestrator_platform_calls_total";
+/// Repairs that platforms asked for, by kind.
+pub const REPAIRS: &str = "orchestrator_platform_repairs_total";
+
+/// Counts one call of a platform.
+pub fn count_call(task: &'static str, outcome: &'static str) {
+    metrics::counter!(PLATFORM_CALLS, "task" => task, "outcome" => outcome).increment(1);
+}
+
 /// Counts one with a label `outcome`.
 pub fn count(name: &'static str, outcome: &'static str) {
     metrics::counter!(name, "outcome" => outcome).increment(1);

@@ -75,6 +75,8 @@ pub struct Options {
     pub outbox_parallel: usize,
     /// How long a relay's ticket is valid.
     pub ticket_ms: i64,
+    /// What concerns platforms.
+    pub platforms: crate::platforms::Options,
 }
 
 impl Default for Options {
@@ -113,6 +115,7 @@ impl Default for Options {
             outbox_batch: 64,
             outbox_parallel: 2,
             ticket_ms: 24 * 3_600_000,
+            platforms: crate::platforms::Options::default(),
         }
     }
 }

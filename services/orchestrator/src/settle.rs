@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 
 use crate::{
     error::Error,
-    rows::{DestinationRow, SessionRow},
+    rows::{BroadcastRow, DestinationRow, SessionRow},
     store::{
         destinations::{self, Extra},
         outbox::{self, News},
@@ -38,7 +38,7 @@ pub async fn settle(conn: &mut PgConnection, world: &World, keep_errors: i64, no
 
 async fn settle_stream(conn: &mut PgConnection, world: &World, delivering: bool, now_ms: i64) -> Result<(), Error> {
     let wish = world.stream.wish()?;
-    let active = world.sessions.iter().any(|s| s.phase().is_ok_and(|p| !p.is_over()));
+    let active = world.is_active(now_ms);
     let was = world.stream.status()?;
     let (now, edge) = stream_state::next(was, stream_state::Seen { wish, delivering, active });
     if now == was {
@@ -65,7 +65,8 @@ async fn settle_destination(
 ) -> Result<State, Error> {
     let session = world.session_of(row);
     let (now, edges) = destination_state::next(&row.state()?, &seen(world, row, session, now_ms)?);
-    let extra = extra(row, session, world.stream.generation, &now, &edges, now_ms);
+    let left = unfinished(row, &now);
+    let extra = extra(row, session, world.stream.generation, Turn { now: &now, edges: &edges, left: &left }, now_ms);
     if changes(row, &now, &extra)? {
         destinations::set_state(conn, row.id(), &now, extra).await?;
     }
@@ -80,12 +81,16 @@ async fn settle_destination(
 
 fn seen(world: &World, row: &DestinationRow, session: Option<&SessionRow>, now_ms: i64) -> Result<Seen, Error> {
     let wanted = world.stream.wish()? == Wish::Running && row.is_wanted();
+    let platform = row.is_on_platform().then_some(&row.broadcast);
     Ok(Seen {
         wanted,
         source_connected: world.source_connected(),
         gave_up: row.gave_up.clone().map(|f| f.0),
         session: session.map(|s| s.seen(now_ms)).transpose()?,
         source_fault: source_fault(world),
+        preparing: platform.and_then(|b| b.preparing(world.stream.run_ms())),
+        truth: platform.map(BroadcastRow::truth),
+        finishing: platform.is_some_and(|b| b.is_finishing(now_ms)),
     })
 }
 
@@ -96,16 +101,31 @@ fn source_fault(world: &World) -> Option<Fault> {
     pull.fault.clone().map(|f| f.0).filter(|_| failing)
 }
 
+/// What a destination has turned to.
+struct Turn<'a> {
+    now: &'a State,
+    edges: &'a [Edge],
+    left: &'a [String],
+}
+
+/// A destination that has ended for people while its platform has not: why.
+fn unfinished(row: &DestinationRow, now: &State) -> Vec<String> {
+    let fault = row.broadcast.finish_fault.as_ref().filter(|_| row.broadcast.is_open());
+    let ended = now.status() == Status::Ended;
+    fault.filter(|_| ended).map(|f| f.message.clone()).into_iter().collect()
+}
+
 fn extra<'a>(
     row: &'a DestinationRow,
     session: Option<&'a SessionRow>,
     generation: i64,
-    now: &State,
-    edges: &[Edge],
+    turn: Turn<'a>,
     now_ms: i64,
 ) -> Extra<'a> {
+    let Turn { now, edges, left } = turn;
+    let was_delivering = row.status.parse().is_ok_and(Status::is_delivering);
     let connected_at_ms = match now.status() {
-        _ if edges.contains(&Edge::Connected) => Some(now_ms),
+        _ if edges.contains(&Edge::Connected) && !was_delivering => Some(now_ms),
         Status::Connected | Status::Live => row.connected_at_ms,
         _ => None,
     };
@@ -117,7 +137,7 @@ fn extra<'a>(
         reconnects: session.filter(|s| s.generation == generation).map_or(row.reconnects, SessionRow::total_reconnects),
         connected_at_ms,
         health: if quiet { Health::Unknown.as_str() } else { &row.health },
-        issues: if quiet { &[] } else { &row.issues.0 },
+        issues: if quiet { left } else { &row.issues.0 },
     }
 }
 

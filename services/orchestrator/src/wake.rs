@@ -14,6 +14,8 @@ pub struct Wake {
     streams: Arc<Mutex<BTreeSet<StreamId>>>,
     reconciler: Arc<Notify>,
     outbox: Arc<Notify>,
+    platforms: Arc<Notify>,
+    observer: Arc<Notify>,
     changes: watch::Sender<u64>,
 }
 
@@ -23,6 +25,8 @@ impl Default for Wake {
             streams: Arc::default(),
             reconciler: Arc::default(),
             outbox: Arc::default(),
+            platforms: Arc::default(),
+            observer: Arc::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -33,7 +37,24 @@ impl Wake {
     pub fn reconcile(&self, stream: StreamId) {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(stream);
         self.reconciler.notify_one();
+        self.platforms();
         self.changed();
+    }
+
+    /// Something was committed that platforms may have to be told, or asked about.
+    pub fn platforms(&self) {
+        self.platforms.notify_one();
+        self.observer.notify_one();
+    }
+
+    /// Waits until a platform may have to be told something. Cancel safe.
+    pub async fn to_tell(&self) {
+        self.platforms.notified().await;
+    }
+
+    /// Waits until a platform may have to be asked something. Cancel safe.
+    pub async fn to_ask(&self) {
+        self.observer.notified().await;
     }
 
     /// Something was committed that people may wait for, or that must leave through the outbox.

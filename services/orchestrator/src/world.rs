@@ -51,6 +51,18 @@ impl World {
         self.source.as_ref().is_some_and(|s| s.state() == SourceState::Connected)
     }
 
+    /// Whether anything of it is still going on: a session, or a platform that is ending its broadcast.
+    pub fn is_active(&self, now_ms: i64) -> bool {
+        let session = |s: &SessionRow| s.phase().is_ok_and(|p| !p.is_over());
+        let ending = |d: &DestinationRow| !self.wants(d) && d.broadcast.is_finishing(now_ms);
+        self.sessions.iter().any(session) || self.destinations.iter().any(ending)
+    }
+
+    /// Whether the run shall reach this destination.
+    pub fn wants(&self, destination: &DestinationRow) -> bool {
+        self.stream.is_running() && destination.is_wanted()
+    }
+
     /// The session of a destination.
     pub fn session_of(&self, destination: &DestinationRow) -> Option<&SessionRow> {
         self.sessions.iter().find(|s| s.id == destination.id)
@@ -79,7 +91,7 @@ impl World {
                 handled: Epoch(unsigned(self.stream.auto_handled)),
                 end_grace_ms: i64::from(self.stream.end_grace_s) * 1_000,
             },
-            destinations: self.destinations.iter().map(DestinationRow::to_plan).collect(),
+            destinations: self.destinations.iter().map(|d| d.to_plan(self.stream.run_ms())).collect(),
             sessions: sessions.collect::<Result<_, _>>()?,
         })
     }

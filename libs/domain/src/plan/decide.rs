@@ -64,6 +64,7 @@ pub fn is_starved(phase: Phase, unclaimed_since_ms: i64, now_ms: i64) -> bool {
 struct Want {
     job: Job,
     spec_version: u64,
+    stale: Option<Epoch>,
 }
 
 enum Step {
@@ -96,13 +97,16 @@ fn wanted(s: &Snapshot, plan: &mut Plan) -> BTreeMap<SessionId, Want> {
         return wanted;
     }
     if s.pull {
-        wanted.insert(SessionId(s.stream.0), Want { job: Job::Pull, spec_version: 0 });
+        wanted.insert(SessionId(s.stream.0), Want { job: Job::Pull, spec_version: 0, stale: None });
     }
     for d in s.destinations.iter().filter(|d| d.enabled && d.attached) {
         match &d.gave_up {
             Some(code) => plan.give_up.push(GiveUp { destination: d.id, code: code.clone() }),
+            // Without a prepared platform there is nowhere to send it; a session of an earlier run ends.
+            None if !d.ready => {}
             None => {
-                wanted.insert(d.id.into(), Want { job: Job::Deliver(d.id), spec_version: d.spec_version });
+                let want = Want { job: Job::Deliver(d.id), spec_version: d.spec_version, stale: d.stale };
+                wanted.insert(d.id.into(), want);
             }
         }
     }
@@ -135,6 +139,9 @@ fn keep(want: &Want, session: Option<&Session>, now_ms: i64) -> Step {
     }
     if let Some(asked) = s.stop {
         return due(asked.first_ms + STOP_BEFORE_START_MS, now_ms);
+    }
+    if want.stale.is_some_and(|epoch| s.epoch <= epoch) {
+        return Step::Stop;
     }
     if s.spec_version < want.spec_version {
         return match s.refresh {

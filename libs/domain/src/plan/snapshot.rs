@@ -66,6 +66,10 @@ pub struct Destination {
     pub spec_version: u64,
     /// The code of the fault for which it is not tried any more.
     pub gave_up: Option<String>,
+    /// Its platform takes the stream: prepared for this run, or nothing to prepare.
+    pub ready: bool,
+    /// A session of this epoch or an older one must connect anew.
+    pub stale: Option<Epoch>,
 }
 
 /// What a session does. A rendition becomes one more variant with the sessions that need it.

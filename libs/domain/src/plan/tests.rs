@@ -19,6 +19,8 @@ fn destination(n: u128) -> Destination {
         auto_start: false,
         spec_version: 1,
         gave_up: None,
+        ready: true,
+        stale: None,
     }
 }
 
@@ -165,15 +167,47 @@ fn auto_start_and_auto_end() {
     check(gone(90_000, false), "run=[] stop=[] wait=[] give_up=[]");
 }
 
+#[test]
+fn a_platform_is_prepared_before_a_session_is_placed() {
+    let unready = Destination { ready: false, ..destination(1) };
+    let of = |sessions| world(Wish::Running, vec![unready.clone(), destination(2)], sessions);
+    check(of(vec![]), "run=[D2 e7] stop=[] wait=[] give_up=[]");
+    // What still runs belongs to an earlier run, or to a broadcast that must be replaced.
+    let live = session(1, 5, Phase::Connected);
+    let other = session(2, 5, Phase::Connected);
+    check(of(vec![live.clone(), other.clone()]), "run=[] stop=[D1 e5] wait=[] give_up=[]");
+    let placed = session(1, 5, Phase::Placed);
+    check(of(vec![placed, other.clone()]), "run=[] stop=[] wait=[] give_up=[] forget=[D1 e5]");
+    let failed = Destination { gave_up: Some("reauth_required".into()), ..unready.clone() };
+    check(world(Wish::Running, vec![failed], vec![]), "run=[] stop=[] wait=[] give_up=[D1 reauth_required]");
+    let asked = Session { stop: Some(Asked { first_ms: NOW - 500, last_ms: NOW - 500 }), ..live };
+    let ready = world(Wish::Running, vec![destination(1)], vec![asked]);
+    check(ready, "run=[] stop=[] wait=[D1 1500ms] give_up=[]");
+}
+
+#[test]
+fn what_must_connect_anew_stops_and_is_placed_again() {
+    let stale = Destination { stale: Some(Epoch(5)), ..destination(1) };
+    let with = |s: Session| world(Wish::Running, vec![stale.clone()], vec![s]);
+    let live = session(1, 5, Phase::Connected);
+    check(with(live.clone()), "run=[] stop=[D1 e5] wait=[] give_up=[]");
+    let asked = Some(Asked { first_ms: NOW - 500, last_ms: NOW - 500 });
+    check(with(Session { stop: asked, ..live }), "run=[] stop=[] wait=[D1 1500ms] give_up=[]");
+    check(with(session(1, 5, Phase::Ended)), "run=[D1 e7] stop=[] wait=[] give_up=[]");
+    check(with(session(1, 6, Phase::Connected)), "run=[] stop=[] wait=[] give_up=[]");
+}
+
 fn any_phase() -> impl Strategy<Value = Phase> {
     prop::sample::select(Phase::ALL.to_vec())
 }
 
 prop_compose! {
-    fn any_destination()(n in 1u128..6, enabled: bool, attached: bool, auto_start: bool, spec_version in 1u64..4, failed: bool)
-        -> Destination {
+    fn any_destination()(
+        n in 1u128..6, enabled: bool, attached: bool, auto_start: bool, spec_version in 1u64..4, failed: bool,
+        ready: bool, stale in prop::option::of((1u64..7).prop_map(Epoch)),
+    ) -> Destination {
         let gave_up = (failed && n % 2 == 0).then(|| "bad_key".to_owned());
-        Destination { enabled, attached, auto_start, spec_version, gave_up, ..destination(n) }
+        Destination { enabled, attached, auto_start, spec_version, gave_up, ready, stale, ..destination(n) }
     }
 }
 
@@ -287,7 +321,7 @@ proptest! {
         let last = plan(&world, now_ms);
         prop_assert!(last.is_idle() && last.wait.is_empty(), "{}", last);
         for d in &world.destinations {
-            let wanted = world.wish == Wish::Running && d.enabled && d.attached && d.gave_up.is_none();
+            let wanted = world.wish == Wish::Running && d.enabled && d.attached && d.gave_up.is_none() && d.ready;
             let runs = world.sessions.iter().any(|s| s.job == Job::Deliver(d.id) && !s.phase.is_over());
             prop_assert_eq!(wanted, runs, "{}", d.id);
         }

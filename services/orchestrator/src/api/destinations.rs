@@ -1,7 +1,9 @@
 //! Create, get, list, update and delete destinations.
 
 use bus::EventKind;
-use domain::{ids::DestinationId, platform::Platform, settings::Settings, target::RtmpUrl};
+use domain::{
+    ids::DestinationId, platform::Platform, platform_settings::PlatformSettings, settings::Settings, target::RtmpUrl,
+};
 use tonic::Code;
 use wire::v1;
 
@@ -18,6 +20,7 @@ use crate::{
     rows::DestinationRow,
     settle::{about, settle, tell},
     store::{
+        broadcasts,
         destinations::{self, Change, Filter, New},
         outbox, sessions, streams,
     },
@@ -30,6 +33,7 @@ pub(super) async fn create(ctx: &Ctx, r: v1::CreateDestinationRequest) -> Result
     let platform = platform(r.platform)?;
     let settings = settings(r.settings.unwrap_or_default())?;
     check_url(ctx, platform, &r.rtmp_url)?;
+    let platform_settings = platform_settings(platform, r.platform_settings.unwrap_or_default())?;
     ctx.db
         .bounded(async {
             let mut tx = ctx.db.begin().await?;
@@ -50,6 +54,7 @@ pub(super) async fn create(ctx: &Ctx, r: v1::CreateDestinationRequest) -> Result
                 settings: &settings,
                 rtmp_url: &r.rtmp_url,
                 account_id: &r.account_id,
+                platform_settings: &platform_settings,
             };
             if !destinations::insert(&mut tx, new, ctx.now_ms()).await? {
                 return Err(taken());
@@ -85,6 +90,17 @@ fn platform(number: i32) -> Result<Platform, Error> {
 fn settings(wire: v1::Settings) -> Result<Settings, Error> {
     Settings::try_from(wire)
         .map_err(|bad| Error::field("invalid_settings", bad.field, "The settings are out of range."))
+}
+
+/// The gateway has checked them; this is the last gate before they are stored.
+fn platform_settings(platform: Platform, wire: v1::PlatformSettings) -> Result<PlatformSettings, Error> {
+    let refuse =
+        |field: &'static str| Error::field("invalid_settings", field, format!("{field} is not what {platform} takes."));
+    let settings = PlatformSettings::try_from(wire).map_err(|bad| refuse(bad.field))?;
+    match settings.check(platform).first() {
+        Some(objection) => Err(refuse(objection.field)),
+        None => Ok(settings),
+    }
 }
 
 /// The gateway has checked it; this is the last gate before it is stored.
@@ -129,7 +145,8 @@ pub(super) async fn list(ctx: &Ctx, r: v1::ListDestinationsRequest) -> Result<v1
 }
 
 /// A change of settings, address or key while live reaches the running session of this destination only, and forgives
-/// an old fault. Switching it off while live stops only it; switching it on brings it into the run.
+/// an old fault. Switching it off while live stops only it; switching it on brings it into the run. What is asked of the
+/// platform never disturbs a session; another account needs another broadcast.
 #[tracing::instrument(name = "orchestrator.update_destination", skip_all, fields(destination = r.destination_id))]
 pub(super) async fn update(ctx: &Ctx, r: v1::UpdateDestinationRequest) -> Result<v1::Destination, Error> {
     let (tenant, id) = (tenant(&r.tenant_id)?, destination_id(&r.destination_id)?);
@@ -150,15 +167,25 @@ pub(super) async fn update(ctx: &Ctx, r: v1::UpdateDestinationRequest) -> Result
             let switched_on = running && r.is_enabled == Some(true) && !row.is_enabled;
             let new_url = r.rtmp_url.as_ref().is_some_and(|url| *url != row.rtmp_url);
             let new_settings = settings.as_ref().is_some_and(|s| *s != row.settings());
+            let wishes = r.platform_settings.clone().map(|w| platform_settings(row.platform(), w)).transpose()?;
+            let new_wishes = wishes.as_ref().is_some_and(|w| *w != row.broadcast.platform_settings.0);
+            let new_account = r.account_id.as_ref().is_some_and(|account| *account != row.account_id);
+            let respec = r.key_changed || new_url || new_settings;
             let change = Change {
                 name: r.name.as_deref(),
                 enabled: r.is_enabled,
                 attached: switched_on.then_some(true),
                 settings: settings.as_ref(),
                 rtmp_url: r.rtmp_url.as_deref(),
-                respec: r.key_changed || new_url || new_settings,
+                respec,
+                account_id: r.account_id.as_deref(),
+                platform_settings: wishes.as_ref(),
+                forgive: respec || new_wishes || new_account,
             };
             destinations::update(&mut tx, id, change).await?;
+            if new_account && row.broadcast.is_open() {
+                broadcasts::another(&mut tx, id).await?;
+            }
             if r.key_changed || new_url {
                 sessions::unprove(&mut tx, id).await?;
             }

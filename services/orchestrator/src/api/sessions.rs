@@ -78,7 +78,9 @@ impl Job {
             v1::SessionKind::Test => self.destination.is_some() && session.test_result.is_none(),
             v1::SessionKind::Pull => running && self.world.stream.input_source.is_some(),
             v1::SessionKind::Deliver => {
-                running && self.destination.as_ref().is_some_and(|d| d.is_wanted() && d.gave_up.is_none())
+                let run_ms = self.world.stream.run_ms();
+                let ready = |d: &DestinationRow| d.is_wanted() && d.gave_up.is_none() && d.is_ready(run_ms);
+                running && self.destination.as_ref().is_some_and(ready)
             }
             _ => false,
         }

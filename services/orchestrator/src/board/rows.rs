@@ -28,6 +28,8 @@ impl BoardRow {
             gave_up: self.destination.gave_up.clone().map(|f| f.0),
             trouble: self.destination.fault.clone().map(|f: Json<Fault>| f.0.message),
             expected: self.expected(),
+            platform_is_bad: self.destination.broadcast.is_bad(),
+            complaints: self.destination.broadcast.complaints(),
         }
     }
 

@@ -29,6 +29,10 @@ pub struct Context {
     pub trouble: Option<String>,
     /// What should arrive.
     pub expected: Expected,
+    /// The platform finds that viewers notice.
+    pub platform_is_bad: bool,
+    /// What the platform complains of.
+    pub complaints: Vec<String>,
 }
 
 /// What people get to read.
@@ -221,7 +225,8 @@ impl Watched {
             Status::Error => self.judge.verdict(now_ms, self.context.gave_up.as_ref()),
             Status::Connected | Status::Live => {
                 self.judge.watch(now_ms);
-                self.judge.verdict(now_ms, None)
+                let ours = self.judge.verdict(now_ms, None);
+                ours.and_platform(self.context.platform_is_bad, &self.context.complaints)
             }
             Status::Reconnecting => match self.judge.verdict(now_ms, None) {
                 bad @ Verdict { health: Health::Degraded, .. } => bad,

@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::*;
-use crate::rows::{DestinationRow, StoredSettings};
+use crate::rows::{BroadcastRow, DestinationRow, StoredSettings};
 
 fn row(run_ms: i64, status: &str) -> BoardRow {
     let destination = DestinationRow {
@@ -38,6 +38,7 @@ fn row(run_ms: i64, status: &str) -> BoardRow {
         issues: Json(Vec::new()),
         created_at_ms: 0,
         deleted_at_ms: None,
+        broadcast: BroadcastRow::default(),
     };
     BoardRow { destination, run_ms, source: None }
 }

@@ -49,6 +49,7 @@ pub async fn pass(ctx: &Ctx, id: StreamId) -> Result<Outcome, Error> {
     let Written { outcome, effects, changed } = ctx.db.bounded(write(ctx, id)).await?;
     if changed {
         ctx.wake.changed();
+        ctx.wake.platforms();
     }
     effects::speak(ctx, effects).await;
     Ok(outcome)
@@ -106,10 +107,11 @@ async fn gone_or_busy(ctx: &Ctx, id: StreamId) -> Result<Outcome, Error> {
     Ok(if there.is_some() { Outcome::Busy } else { Outcome::Gone })
 }
 
-/// Removes what was deleted, once nothing of it runs.
+/// Removes what was deleted, once nothing of it runs or is left to end at a platform.
 async fn purge(tx: &mut crate::db::Tx, world: &World) -> Result<bool, Error> {
-    let active = world.sessions.iter().any(|s| s.phase().is_ok_and(|p| !p.is_over()));
-    if world.stream.deleted_at_ms.is_some() && !active {
+    let runs = world.sessions.iter().any(|s| s.phase().is_ok_and(|p| !p.is_over()));
+    let open = world.destinations.iter().any(|d| d.broadcast.is_open());
+    if world.stream.deleted_at_ms.is_some() && !runs && !open {
         streams::purge(tx, world.id()).await?;
         return Ok(true);
     }

@@ -13,7 +13,7 @@ use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 use wire::v1;
 
-use super::{StoredSettings, small, unsigned};
+use super::{BroadcastRow, StoredSettings, small, unsigned};
 
 /// A row of `destinations`.
 #[derive(Clone, Debug, FromRow)]
@@ -44,6 +44,8 @@ pub struct DestinationRow {
     pub issues: Json<Vec<String>>,
     pub created_at_ms: i64,
     pub deleted_at_ms: Option<i64>,
+    #[sqlx(flatten)]
+    pub broadcast: BroadcastRow,
 }
 
 impl DestinationRow {
@@ -72,6 +74,16 @@ impl DestinationRow {
         self.is_enabled && self.attached && self.deleted_at_ms.is_none()
     }
 
+    /// Whether it is on a platform with an API, which must be prepared and says itself what it shows.
+    pub fn is_on_platform(&self) -> bool {
+        self.platform() != Platform::RtmpCustom
+    }
+
+    /// Whether a session of this run has somewhere to send to.
+    pub fn is_ready(&self, run_ms: i64) -> bool {
+        !self.is_on_platform() || self.broadcast.is_prepared(run_ms)
+    }
+
     /// What people see.
     ///
     /// # Errors
@@ -81,8 +93,8 @@ impl DestinationRow {
         Ok(State::from_parts(self.status.parse()?, fault, self.retry_at_ms))
     }
 
-    /// For the planner.
-    pub fn to_plan(&self) -> plan::Destination {
+    /// For the planner, in the run that began at `run_ms`.
+    pub fn to_plan(&self, run_ms: i64) -> plan::Destination {
         plan::Destination {
             id: self.id(),
             enabled: self.is_enabled && self.deleted_at_ms.is_none(),
@@ -90,6 +102,8 @@ impl DestinationRow {
             auto_start: self.auto_start,
             spec_version: unsigned(self.spec_version),
             gave_up: self.gave_up.as_ref().map(|f| f.code.clone()),
+            ready: self.is_ready(run_ms),
+            stale: self.broadcast.stale(),
         }
     }
 
@@ -109,14 +123,21 @@ impl DestinationRow {
             viewer_count: unsigned(self.viewer_count),
             fault: self.fault.clone().map(|f| f.0.into()),
             health: self.health.clone(),
-            issues: self.issues.0.clone(),
+            issues: self.issues_with_notes(),
             reconnects: small(self.reconnects),
             retry_at_ms: self.retry_at_ms.unwrap_or(0),
             mode: self.mode.clone(),
             created_at_ms: self.created_at_ms,
             connected_at_ms: self.connected_at_ms.unwrap_or(0),
             account_id: self.account_id.clone(),
-            ..v1::Destination::default()
+            platform_settings: Some(self.broadcast.platform_settings.0.clone().into()),
+            platform_state: self.broadcast.platform_state.clone(),
         }
+    }
+
+    /// What could not be prepared as wished is said as long as the broadcast is there.
+    fn issues_with_notes(&self) -> Vec<String> {
+        let notes = self.broadcast.prep_notes.0.iter().filter(|_| self.broadcast.is_open());
+        self.issues.0.iter().chain(notes).cloned().collect()
     }
 }

@@ -1,11 +1,13 @@
 //! The rows as they are stored, and what they mean in the domain and on the wire.
 
+mod broadcast;
 mod destination;
 mod session;
 mod settings;
 mod source;
 mod stream;
 
+pub use broadcast::BroadcastRow;
 pub use destination::DestinationRow;
 pub use session::SessionRow;
 pub use settings::StoredSettings;

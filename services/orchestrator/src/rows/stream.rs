@@ -67,6 +67,11 @@ impl StreamRow {
         self.wish() == Ok(Wish::Running)
     }
 
+    /// When the present (or last) run began; it names the run.
+    pub fn run_ms(&self) -> i64 {
+        self.started_at_ms.unwrap_or(0)
+    }
+
     /// What people see.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use domain::{
     health::Verdict,
     ids::{DestinationId, StreamId, TenantId},
     platform::Platform,
+    platform_settings::PlatformSettings,
     settings::Settings,
 };
 use sqlx::{PgConnection, types::Json};
@@ -133,6 +134,8 @@ pub struct New<'a> {
     pub rtmp_url: &'a str,
     /// A linked platform account, or empty.
     pub account_id: &'a str,
+    /// What was asked of the platform.
+    pub platform_settings: &'a PlatformSettings,
 }
 
 /// Inserts it, unless the id is taken.
@@ -142,8 +145,9 @@ pub struct New<'a> {
 pub async fn insert(conn: &mut PgConnection, new: New<'_>, now_ms: i64) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "INSERT INTO destinations
-            (id, stream_id, tenant_id, platform, name, is_enabled, auto_start, settings, rtmp_url, account_id, created_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
+            (id, stream_id, tenant_id, platform, name, is_enabled, auto_start, settings, rtmp_url, account_id, created_at_ms,
+             platform_settings)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING",
     )
     .bind(new.id.0)
     .bind(new.stream.0)
@@ -156,6 +160,7 @@ pub async fn insert(conn: &mut PgConnection, new: New<'_>, now_ms: i64) -> Resul
     .bind(new.rtmp_url)
     .bind(new.account_id)
     .bind(now_ms)
+    .bind(Json(new.platform_settings))
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -174,8 +179,14 @@ pub struct Change<'a> {
     pub settings: Option<&'a Settings>,
     /// Without a key.
     pub rtmp_url: Option<&'a str>,
-    /// A running session must take the change, and a fault is forgiven.
+    /// A running session must take the change.
     pub respec: bool,
+    /// Another linked platform account.
+    pub account_id: Option<&'a str>,
+    /// Replaces all that is asked of the platform.
+    pub platform_settings: Option<&'a PlatformSettings>,
+    /// What stood in the way may be gone: an old fault is forgiven, and a preparation that waits is tried at once.
+    pub forgive: bool,
 }
 
 /// Changes it.
@@ -188,7 +199,10 @@ pub async fn update(conn: &mut PgConnection, id: DestinationId, change: Change<'
             attached = COALESCE($4, attached), settings = COALESCE($5, settings),
             auto_start = COALESCE($6, auto_start), rtmp_url = COALESCE($7, rtmp_url),
             spec_version = spec_version + CASE WHEN $8 THEN 1 ELSE 0 END,
-            gave_up = CASE WHEN $8 THEN NULL ELSE gave_up END
+            account_id = COALESCE($9, account_id), platform_settings = COALESCE($10, platform_settings),
+            gave_up = CASE WHEN $11 THEN NULL ELSE gave_up END,
+            prep_retry_at_ms = CASE WHEN $11 THEN NULL ELSE prep_retry_at_ms END,
+            prep_attempts = CASE WHEN $11 THEN 0 ELSE prep_attempts END
          WHERE id = $1",
     )
     .bind(id.0)
@@ -199,6 +213,9 @@ pub async fn update(conn: &mut PgConnection, id: DestinationId, change: Change<'
     .bind(change.settings.map(|s| s.auto_start.unwrap_or(false)))
     .bind(change.rtmp_url)
     .bind(change.respec)
+    .bind(change.account_id)
+    .bind(change.platform_settings.map(Json))
+    .bind(change.forgive)
     .execute(conn)
     .await?;
     one(&done)
@@ -211,7 +228,8 @@ pub async fn update(conn: &mut PgConnection, id: DestinationId, change: Change<'
 pub async fn attach(conn: &mut PgConnection, id: DestinationId, attached: bool) -> Result<(), sqlx::Error> {
     let done = sqlx::query(
         "UPDATE destinations SET attached = $2, is_enabled = is_enabled OR $2,
-            gave_up = CASE WHEN $2 THEN NULL ELSE gave_up END WHERE id = $1",
+            gave_up = CASE WHEN $2 THEN NULL ELSE gave_up END, prep_fault = NULL, prep_retry_at_ms = NULL, prep_attempts = 0
+         WHERE id = $1",
     )
     .bind(id.0)
     .bind(attached)
@@ -234,7 +252,11 @@ pub async fn enlist(
     let attached: Vec<bool> = sqlx::query_scalar(
         "UPDATE destinations SET attached = is_enabled AND ($2::uuid[] IS NULL OR id = ANY($2)), gave_up = NULL,
             fault = NULL, retry_at_ms = NULL, reconnects = 0, connected_at_ms = NULL, mode = '', health = 'unknown',
-            issues = '[]'
+            issues = '[]', take = 0, prepared_run_ms = NULL, prepared_take = NULL, prep_fault = NULL,
+            prep_retry_at_ms = NULL, prep_attempts = 0, prep_notes = '[]', platform_claim = NULL, platform_claim_job = '',
+            platform_claim_until_ms = 0, platform_state = '', platform_seen_ms = 0, platform_health = 'unknown',
+            platform_issues = '[]', platform_fault = NULL, viewer_count = 0, stale_epoch = NULL, repaired_at_ms = 0,
+            renewals = 0, playback_url = CASE WHEN platform = 'rtmp_custom' THEN playback_url ELSE '' END
          WHERE stream_id = $1 AND deleted_at_ms IS NULL RETURNING attached",
     )
     .bind(stream.0)
@@ -250,8 +272,9 @@ pub async fn enlist(
 /// Postgres is away.
 pub async fn rejoin(conn: &mut PgConnection, stream: StreamId) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE destinations SET attached = true, gave_up = NULL
-         WHERE stream_id = $1 AND is_enabled AND deleted_at_ms IS NULL AND (NOT attached OR gave_up IS NOT NULL)",
+        "UPDATE destinations SET attached = true, gave_up = NULL, prep_fault = NULL, prep_retry_at_ms = NULL, prep_attempts = 0
+         WHERE stream_id = $1 AND is_enabled AND deleted_at_ms IS NULL
+           AND (NOT attached OR gave_up IS NOT NULL OR prep_retry_at_ms IS NOT NULL)",
     )
     .bind(stream.0)
     .execute(conn)
@@ -343,13 +366,14 @@ pub async fn delete(conn: &mut PgConnection, id: DestinationId, now_ms: i64) -> 
     one(&done)
 }
 
-/// Removes deleted destinations of a stream whose session has ended.
+/// Removes deleted destinations of a stream whose session has ended, and whose platform has nothing left to end.
 ///
 /// # Errors
 /// Postgres is away.
 pub async fn purge(conn: &mut PgConnection, stream: StreamId) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
         "DELETE FROM destinations d WHERE d.stream_id = $1 AND d.deleted_at_ms IS NOT NULL
+           AND d.open_run_ms IS NULL
            AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.destination_id = d.id AND s.kind <> 'test'
                              AND s.phase NOT IN ('failed', 'ended', 'released'))",
     )

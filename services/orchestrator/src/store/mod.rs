@@ -1,5 +1,6 @@
 //! The SQL: plain functions over a connection, one file per table.
 
+pub mod broadcasts;
 pub mod connection_tests;
 pub mod destinations;
 pub mod epochs;

@@ -111,14 +111,16 @@ pub async fn events_of(conn: &mut PgConnection, stream: StreamId, limit: i64) ->
         .await
 }
 
-/// One deletion whose time has come, locked.
+/// One deletion whose time has come, locked. What a platform still has to end keeps its secrets until it has.
 ///
 /// # Errors
 /// Postgres is away.
 pub async fn take_deletion(conn: &mut PgConnection, now_ms: i64) -> Result<Option<OutboxRow>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT * FROM outbox WHERE topic = 'delete_secrets' AND not_before_ms <= $1
-         ORDER BY not_before_ms, id LIMIT 1 FOR UPDATE SKIP LOCKED",
+        "SELECT * FROM outbox o WHERE o.topic = 'delete_secrets' AND o.not_before_ms <= $1
+           AND NOT EXISTS (SELECT 1 FROM destinations d WHERE d.stream_id = o.stream_id AND d.open_run_ms IS NOT NULL
+                             AND (o.destination_id IS NULL OR d.id = o.destination_id))
+         ORDER BY o.not_before_ms, o.id LIMIT 1 FOR UPDATE SKIP LOCKED",
     )
     .bind(now_ms)
     .fetch_optional(conn)

@@ -188,14 +188,15 @@ pub struct Begin<'a> {
     pub traceparent: Option<&'a str>,
 }
 
-/// Wishes it running: generation + 1, a new run.
+/// Wishes it running: generation + 1, a new run. Its beginning names the run: later than every earlier one, also when the
+/// clock of another replica is behind.
 ///
 /// # Errors
 /// Postgres is away.
 pub async fn begin(conn: &mut PgConnection, id: StreamId, how: Begin<'_>, now_ms: i64) -> Result<(), sqlx::Error> {
     let done = sqlx::query(
         "UPDATE streams SET wish = 'running', generation = generation + 1, status = 'starting', auto_started = $2,
-            input_source = $3, traceparent = $4, started_at_ms = $5, live_at_ms = NULL, ended_at_ms = NULL,
+            input_source = $3, traceparent = $4, started_at_ms = GREATEST($5, started_at_ms + 1), live_at_ms = NULL, ended_at_ms = NULL,
             auto_handled = GREATEST(auto_handled, COALESCE((SELECT epoch FROM sources WHERE stream_id = $1), 0))
          WHERE id = $1",
     )
@@ -290,6 +291,8 @@ pub async fn unsettled(conn: &mut PgConnection) -> Result<Vec<StreamId>, sqlx::E
         "SELECT id FROM streams WHERE wish = 'running' OR deleted_at_ms IS NOT NULL
          UNION SELECT stream_id FROM sessions WHERE phase NOT IN ('failed', 'ended', 'released') AND kind <> 'test'
          UNION SELECT stream_id FROM destinations WHERE deleted_at_ms IS NOT NULL
+         UNION SELECT id FROM streams WHERE status = 'stopping'
+         UNION SELECT stream_id FROM destinations WHERE open_run_ms IS NOT NULL AND status = 'stopping'
          UNION SELECT c.stream_id FROM sources c JOIN streams s ON s.id = c.stream_id
             WHERE c.state = 'connected' AND c.epoch > s.auto_handled AND s.wish = 'stopped'
               AND EXISTS (SELECT 1 FROM destinations d WHERE d.stream_id = s.id AND d.auto_start AND d.is_enabled)",
