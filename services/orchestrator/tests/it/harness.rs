@@ -179,16 +179,36 @@ impl House {
     }
 
     pub async fn destination(&self, of: &Fixture, settings: v1::Settings) -> anyhow::Result<DestinationId> {
+        self.destination_on(of, v1::Platform::RtmpCustom, settings).await
+    }
+
+    /// A stream of [`TENANT`] with one enabled destination on each of these platforms.
+    pub async fn stream_on(&self, platforms: &[v1::Platform]) -> anyhow::Result<Fixture> {
+        let mut fixture = self.stream(0).await?;
+        for platform in platforms {
+            let id = self.destination_on(&fixture, *platform, v1::Settings::default()).await?;
+            fixture.destinations.push(id);
+        }
+        Ok(fixture)
+    }
+
+    pub async fn destination_on(
+        &self,
+        of: &Fixture,
+        platform: v1::Platform,
+        settings: v1::Settings,
+    ) -> anyhow::Result<DestinationId> {
+        let is_custom = platform == v1::Platform::RtmpCustom;
         let id = DestinationId(Uuid::now_v7());
         let create = v1::CreateDestinationRequest {
             tenant_id: TENANT.into(),
             destination_id: id.to_string(),
             stream_id: of.id.to_string(),
-            platform: v1::Platform::RtmpCustom.into(),
+            platform: platform.into(),
             name: "A server".into(),
             is_enabled: true,
             settings: Some(settings),
-            rtmp_url: "rtmp://127.0.0.1:1935/live".into(),
+            rtmp_url: if is_custom { "rtmp://127.0.0.1:1935/live".into() } else { String::new() },
             account_id: String::new(),
             platform_settings: None,
         };

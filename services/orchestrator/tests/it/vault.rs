@@ -13,14 +13,19 @@ use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
 use wire::v1::{
     self,
+    platforms_server::PlatformsServer,
     vault_server::{Vault, VaultServer},
 };
+
+use crate::platforms_fake::FakePlatforms;
 
 /// Refuses the first deletion, then counts.
 #[derive(Clone, Default)]
 pub struct CountingVault {
     pub calls: Arc<AtomicU32>,
     pub deleted: Arc<std::sync::Mutex<Vec<v1::DeleteSecretsRequest>>>,
+    /// The platforms beside it.
+    pub platforms: FakePlatforms,
 }
 
 impl CountingVault {
@@ -28,7 +33,9 @@ impl CountingVault {
         let vault = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let router = grpc::server().add_service(VaultServer::new(vault.clone()));
+        let router = grpc::server()
+            .add_service(VaultServer::new(vault.clone()))
+            .add_service(PlatformsServer::new(vault.platforms.clone()));
         tokio::spawn(grpc::serve(router, listener, Shutdown::new(Duration::from_secs(1))));
         Ok((vault, url))
     }
