@@ -106,8 +106,19 @@ pub enum OnStop {
 pub struct Objection {
     /// The field's name in the REST contract.
     pub field: &'static str,
+    /// Which of the two.
+    pub why: Why,
     /// What is wrong, after the field's name in a sentence.
     pub message: String,
+}
+
+/// What is wrong with a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The platform has no such thing in its API.
+    NotOffered,
+    /// It has, but not this value.
+    Invalid,
 }
 
 /// YouTube's longest title, characters.
@@ -116,6 +127,12 @@ pub const YOUTUBE_TITLE: usize = 100;
 pub const YOUTUBE_DESCRIPTION: usize = 5_000;
 /// Facebook's longest title, characters.
 pub const FACEBOOK_TITLE: usize = 254;
+/// The longest description we send to Facebook, characters; it publishes no limit.
+pub const FACEBOOK_DESCRIPTION: usize = 5_000;
+/// The longest name we give to a Cloudflare live input, characters; it publishes no limit.
+pub const CLOUDFLARE_TITLE: usize = 200;
+/// How far ahead Facebook lets a live video be announced, seconds (live-video-api/guides/scheduling: seven days).
+pub const FACEBOOK_AHEAD_S: i64 = 7 * 86_400;
 /// Twitch's longest title, characters (unverified; the product page shows 140).
 pub const TWITCH_TITLE: usize = 140;
 /// Twitch's most tags.
@@ -141,7 +158,7 @@ impl PlatformSettings {
             ("tags", self.tags.is_some(), &[Twitch]),
             ("language", self.language.is_some(), &[Twitch]),
             ("page_id", self.page_id.is_some(), &[Facebook]),
-            ("scheduled_start_s", self.scheduled_start_s.is_some(), &[Youtube, Facebook]),
+            ("scheduled_start", self.scheduled_start_s.is_some(), &[Youtube, Facebook]),
             ("recording", self.recording.is_some(), &[Cloudflare]),
             ("low_latency", self.low_latency.is_some(), &[Cloudflare]),
             ("on_stop", self.on_stop.is_some(), &[Cloudflare]),
@@ -149,9 +166,13 @@ impl PlatformSettings {
         let mut objections: Vec<Objection> = given
             .into_iter()
             .filter(|(_, is_given, takers)| *is_given && !takers.contains(&platform))
-            .map(|(field, ..)| Objection { field, message: foreign(field, platform) })
+            .map(|(field, ..)| Objection { field, why: Why::NotOffered, message: foreign(field, platform) })
             .collect();
         objections.extend(self.lengths(platform));
+        if self.language.as_deref().is_some_and(|language| !is_language(language)) && platform == Twitch {
+            objections
+                .push(invalid("language", "must be a two-letter ISO 639-1 code in lower case, or other".to_owned()));
+        }
         if let Some(privacy) = self.privacy {
             let fits = match platform {
                 Youtube => privacy != Privacy::Friends,
@@ -159,7 +180,10 @@ impl PlatformSettings {
                 _ => true,
             };
             if !fits {
-                objections.push(Objection { field: "privacy", message: format!("is none of {platform}'s") });
+                objections.push(invalid(
+                    "privacy",
+                    format!("is not a privacy of {platform}: it has {}", privacies(platform)),
+                ));
             }
         }
         objections
@@ -170,7 +194,7 @@ impl PlatformSettings {
         let mut bound = |field: &'static str, text: Option<&String>, least: usize, most: usize| {
             if let Some(chars) = text.map(|t| t.chars().count()).filter(|n| !(least..=most).contains(n)) {
                 let message = format!("has {chars} characters; {platform} takes {least} to {most}");
-                objections.push(Objection { field, message });
+                objections.push(invalid(field, message));
             }
         };
         match platform {
@@ -178,22 +202,84 @@ impl PlatformSettings {
                 bound("title", self.title.as_ref(), 1, YOUTUBE_TITLE);
                 bound("description", self.description.as_ref(), 0, YOUTUBE_DESCRIPTION);
             }
-            Platform::Facebook => bound("title", self.title.as_ref(), 0, FACEBOOK_TITLE),
+            Platform::Facebook => {
+                bound("title", self.title.as_ref(), 0, FACEBOOK_TITLE);
+                bound("description", self.description.as_ref(), 0, FACEBOOK_DESCRIPTION);
+            }
             Platform::Twitch => {
                 bound("title", self.title.as_ref(), 1, TWITCH_TITLE);
                 for tag in self.tags.iter().flatten() {
                     bound("tags", Some(tag), 1, TWITCH_TAG);
                 }
             }
-            Platform::Cloudflare | Platform::RtmpCustom => {}
+            Platform::Cloudflare => bound("title", self.title.as_ref(), 0, CLOUDFLARE_TITLE),
+            Platform::RtmpCustom => {}
         }
         if let Some(count) = self.tags.as_ref().map(Vec::len).filter(|n| *n > TWITCH_TAGS) {
-            objections
-                .push(Objection { field: "tags", message: format!("has {count} entries; Twitch takes {TWITCH_TAGS}") });
+            objections.push(invalid("tags", format!("has {count} entries; Twitch takes {TWITCH_TAGS}")));
         }
         objections
     }
 }
+
+fn invalid(field: &'static str, message: String) -> Objection {
+    Objection { field, why: Why::Invalid, message }
+}
+
+/// Twitch: "ISO 639-1 two-letter language code or `other`".
+fn is_language(text: &str) -> bool {
+    text == "other" || (text.len() == 2 && text.bytes().all(|b| b.is_ascii_lowercase()))
+}
+
+fn privacies(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Facebook => "public, friends and private",
+        _ => "public, unlisted and private",
+    }
+}
+
+macro_rules! field_by_field {
+    ($($field:ident => $name:literal),+ $(,)?) => {
+        impl PlatformSettings {
+            /// The names of the fields that are given, as in the REST contract.
+            pub fn given(&self) -> Vec<&'static str> {
+                [$((self.$field.is_some(), $name)),+].into_iter().filter(|(given, _)| *given).map(|(_, name)| name).collect()
+            }
+
+            /// These settings with the fields of `changes` in their place.
+            #[must_use]
+            pub fn with(&self, changes: &Self) -> Self {
+                Self { $($field: changes.$field.clone().or_else(|| self.$field.clone())),+ }
+            }
+
+            /// What is given here and was not so `before`.
+            #[must_use]
+            pub fn since(&self, before: &Self) -> Self {
+                Self { $($field: if self.$field == before.$field { None } else { self.$field.clone() }),+ }
+            }
+        }
+    };
+}
+
+field_by_field!(
+    title => "title",
+    description => "description",
+    privacy => "privacy",
+    made_for_kids => "made_for_kids",
+    dvr => "dvr",
+    content_encryption => "content_encryption",
+    latency => "latency",
+    go_live_automatically => "go_live_automatically",
+    end_automatically => "end_automatically",
+    category_id => "category_id",
+    tags => "tags",
+    language => "language",
+    page_id => "page_id",
+    scheduled_start_s => "scheduled_start",
+    recording => "recording",
+    low_latency => "low_latency",
+    on_stop => "on_stop",
+);
 
 /// Why a field can't be given. What a platform has, but not in its API, is named as such.
 fn foreign(field: &str, platform: Platform) -> String {
@@ -239,6 +325,31 @@ mod tests {
     #[test]
     fn what_twitch_has_only_in_its_dashboard_says_so() {
         let low = PlatformSettings { low_latency: Some(true), ..PlatformSettings::default() };
-        assert!(low.check(Platform::Twitch)[0].message.contains("dashboard"));
+        let objections = low.check(Platform::Twitch);
+        assert!(objections[0].message.contains("dashboard"));
+        assert_eq!(objections[0].why, Why::NotOffered);
+    }
+
+    #[test]
+    fn values_are_the_platforms() {
+        let friends = PlatformSettings { privacy: Some(Privacy::Friends), ..PlatformSettings::default() };
+        assert_eq!(fields(&friends, Platform::Youtube), ["privacy"]);
+        assert_eq!(friends.check(Platform::Youtube)[0].why, Why::Invalid);
+        assert_eq!(fields(&friends, Platform::Facebook), [""; 0]);
+        for (language, good) in [("en", true), ("other", true), ("EN", false), ("eng", false), ("", false)] {
+            let settings = PlatformSettings { language: Some(language.into()), ..PlatformSettings::default() };
+            assert_eq!(settings.check(Platform::Twitch).is_empty(), good, "{language}");
+        }
+    }
+
+    #[test]
+    fn changes_are_told_apart() {
+        let before = PlatformSettings { title: Some("a".into()), dvr: Some(true), ..PlatformSettings::default() };
+        let changes =
+            PlatformSettings { title: Some("b".into()), scheduled_start_s: Some(7), ..PlatformSettings::default() };
+        let after = before.with(&changes);
+        assert_eq!(after.given(), ["title", "dvr", "scheduled_start"]);
+        assert_eq!(after.since(&before), changes);
+        assert_eq!(before.since(&before), PlatformSettings::default());
     }
 }

@@ -6,9 +6,12 @@ use domain::target::TargetPolicy;
 use service_kit::{Clock, Shutdown};
 
 use crate::{
-    auth::Authenticator, event_slots::EventSlots, input::start::OwnIngest, rate::RateLimits, upstream::Budget,
-    upstream::Upstream,
+    auth::Authenticator, event_slots::EventSlots, input::Terms, input::start::OwnIngest, platforms::Directory,
+    rate::RateLimits, upstream::Budget, upstream::Upstream,
 };
+
+/// The largest picture that YouTube takes, by its API's description (thumbnails.set, `maxSize`).
+pub const MAX_PICTURE_BYTES: usize = 2 * 1024 * 1024;
 
 /// The bounds and choices of a gateway.
 #[derive(Clone, Debug)]
@@ -21,6 +24,10 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// How long the services behind us may take for one request in all.
     pub upstream_timeout: Duration,
+    /// How long a request may take that a platform has a part in.
+    pub platform_timeout: Duration,
+    /// The largest picture, in bytes.
+    pub max_picture_bytes: usize,
     /// How long a connection test may take.
     pub test_timeout: Duration,
     /// How often an idle event stream says that it is alive.
@@ -42,6 +49,8 @@ impl Default for Options {
             target_policy: TargetPolicy::default(),
             max_body_bytes: 64 * 1024,
             upstream_timeout: Duration::from_millis(1_900),
+            platform_timeout: Duration::from_secs(18),
+            max_picture_bytes: MAX_PICTURE_BYTES,
             test_timeout: Duration::from_secs(28),
             heartbeat: Duration::from_secs(15),
             event_buffer: 256,
@@ -66,6 +75,8 @@ pub struct Parts {
     pub event_slots: EventSlots,
     /// The services behind us.
     pub upstream: Upstream,
+    /// Which platforms are set up.
+    pub platforms: Directory,
     /// The event feed.
     pub bus: bus::Bus,
     /// The time.
@@ -87,6 +98,16 @@ impl App {
     /// The budget of one request.
     pub fn budget(&self) -> Budget {
         Budget::of(self.options.upstream_timeout)
+    }
+
+    /// The budget of one request that a platform has a part in.
+    pub fn platform_budget(&self) -> Budget {
+        Budget::of(self.options.platform_timeout)
+    }
+
+    /// What bodies are held to.
+    pub fn terms(&self) -> Terms {
+        Terms { policy: self.options.target_policy, now_s: self.now_s() }
     }
 
     /// Seconds since 1970.

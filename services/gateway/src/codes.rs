@@ -22,6 +22,22 @@ pub const REQUEST_TIMEOUT: &str = "request_timeout";
 pub const VALIDATION_FAILED: &str = "validation_failed";
 /// 422: the platform is not set up here.
 pub const PLATFORM_NOT_CONFIGURED: &str = "platform_not_configured";
+/// 422: the platform has no sign-in.
+pub const PLATFORM_WITHOUT_OAUTH: &str = "platform_without_oauth";
+/// 422: the platform has no such thing in its API. Also of a field.
+pub const NOT_OFFERED_BY_PLATFORM: &str = "not_offered_by_platform";
+/// 422: the person did not allow access at the platform.
+pub const AUTHORIZATION_DENIED: &str = "authorization_denied";
+/// 409: no account of the platform is linked.
+pub const ACCOUNT_NOT_LINKED: &str = "account_not_linked";
+/// 409: several are, and none is chosen.
+pub const ACCOUNT_AMBIGUOUS: &str = "account_ambiguous";
+/// 422: a picture that is none, or none that the platform takes.
+pub const THUMBNAIL_INVALID: &str = "thumbnail_invalid";
+/// A field names something that the account may not use.
+pub const PLATFORM_PERMISSION_MISSING: &str = "platform_permission_missing";
+/// 404: no such account.
+pub const ACCOUNT_NOT_FOUND: &str = "account_not_found";
 /// 404: a path that nothing answers to.
 pub const ROUTE_NOT_FOUND: &str = "route_not_found";
 /// 404: no such stream.
@@ -74,6 +90,14 @@ pub const ALL: &[&str] = &[
     REQUEST_TIMEOUT,
     VALIDATION_FAILED,
     PLATFORM_NOT_CONFIGURED,
+    PLATFORM_WITHOUT_OAUTH,
+    NOT_OFFERED_BY_PLATFORM,
+    AUTHORIZATION_DENIED,
+    ACCOUNT_NOT_LINKED,
+    ACCOUNT_AMBIGUOUS,
+    THUMBNAIL_INVALID,
+    PLATFORM_PERMISSION_MISSING,
+    ACCOUNT_NOT_FOUND,
     ROUTE_NOT_FOUND,
     STREAM_NOT_FOUND,
     DESTINATION_NOT_FOUND,

@@ -176,6 +176,8 @@ pub enum NotFound {
     Stream,
     /// A destination.
     Destination,
+    /// A linked account.
+    Account,
     /// A path that nothing answers to.
     Route,
 }
@@ -185,6 +187,7 @@ impl NotFound {
         match self {
             Self::Stream => (codes::STREAM_NOT_FOUND, "There is no such stream."),
             Self::Destination => (codes::DESTINATION_NOT_FOUND, "There is no such destination."),
+            Self::Account => (codes::ACCOUNT_NOT_FOUND, "There is no such account."),
             Self::Route => (codes::ROUTE_NOT_FOUND, "There is nothing at this path. /api/docs lists what there is."),
         }
     }

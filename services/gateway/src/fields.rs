@@ -37,12 +37,35 @@ impl<'a> Fields<'a> {
     /// Text of 1 to `max_chars` characters, none of them a control character, not only blanks.
     pub fn text(&mut self, name: &'static str, max_chars: usize) -> Option<&'a str> {
         let text = self.string(name)?;
-        let good = !text.trim().is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control);
-        if good {
+        if is_text(text, max_chars) {
             return Some(text);
         }
         self.refuse(name, INVALID, format!("must be 1 to {max_chars} characters without control characters"));
         None
+    }
+
+    /// Text of at most `max_chars` characters in which lines may be broken.
+    pub fn lines(&mut self, name: &'static str, max_chars: usize) -> Option<&'a str> {
+        let text = self.string(name)?;
+        let plain = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+        if text.chars().count() <= max_chars && text.chars().all(plain) {
+            return Some(text);
+        }
+        self.refuse(
+            name,
+            INVALID,
+            format!("must be at most {max_chars} characters; of control characters only line breaks and tabs"),
+        );
+        None
+    }
+
+    /// A list of at most `most` texts, each as in [`Fields::text`].
+    pub fn texts(&mut self, name: &'static str, most: usize, max_chars: usize) -> Option<Vec<String>> {
+        let sentence = format!("must be a list of at most {most} strings of 1 to {max_chars} characters");
+        self.typed(name, &sentence, |value| {
+            let items = value.as_array().filter(|items| items.len() <= most)?;
+            items.iter().map(|item| item.as_str().filter(|text| is_text(text, max_chars)).map(str::to_owned)).collect()
+        })
     }
 
     /// Any string.
@@ -149,6 +172,10 @@ impl<'a> Fields<'a> {
             self.refuse(&name, UNKNOWN_FIELD, "is not a field of this request");
         }
     }
+}
+
+fn is_text(text: &str, max_chars: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

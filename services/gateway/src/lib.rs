@@ -14,7 +14,7 @@ mod idempotency;
 pub mod input;
 pub mod metric;
 mod openapi;
-mod platforms;
+pub mod platforms;
 pub mod rate;
 mod request;
 pub mod router;

@@ -21,6 +21,7 @@ id are all the same 404. Every request may also be answered with 401, 403, 413, 
     tags(
         (name = "streams", description = "A source and its ingest key"),
         (name = "destinations", description = "Where a stream is sent to"),
+        (name = "accounts", description = "Signing in to platforms"),
         (name = "simulcast", description = "Start, stop, watch")
     )
 )]
@@ -64,8 +65,13 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
-    let all =
-        [("get", &mut item.get), ("post", &mut item.post), ("patch", &mut item.patch), ("delete", &mut item.delete)];
+    let all = [
+        ("get", &mut item.get),
+        ("post", &mut item.post),
+        ("put", &mut item.put),
+        ("patch", &mut item.patch),
+        ("delete", &mut item.delete),
+    ];
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 

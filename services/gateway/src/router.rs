@@ -16,7 +16,7 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 use crate::{
     app::App,
     edge, openapi,
-    routes::{attach, destinations, events, ingest_key, simulcast, streams},
+    routes::{accounts, attach, destinations, events, ingest_key, oauth, simulcast, streams},
 };
 
 /// Where the API's description is.
@@ -63,6 +63,11 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(destinations::create, destinations::list))
         .routes(routes!(destinations::show, destinations::change, destinations::remove))
         .routes(routes!(destinations::test))
+        .routes(routes!(oauth::auth_url))
+        .routes(routes!(oauth::exchange))
+        .routes(routes!(accounts::list))
+        .routes(routes!(accounts::show, accounts::unlink))
+        .routes(routes!(accounts::refresh_token))
         .routes(routes!(simulcast::start))
         .routes(routes!(simulcast::stop))
         .routes(routes!(simulcast::status))
@@ -88,7 +93,7 @@ fn cors(origins: &[axum::http::HeaderValue]) -> Option<CorsLayer> {
         if origins.iter().any(|o| o == "*") { AllowOrigin::any() } else { AllowOrigin::list(origins.to_vec()) };
     let layer = CorsLayer::new()
         .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(REQUEST_HEADERS)
         .expose_headers(EXPOSED_HEADERS)
         .max_age(std::time::Duration::from_secs(600));

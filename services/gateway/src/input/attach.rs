@@ -1,11 +1,11 @@
 //! The body that brings a destination into a simulcast: one that exists, or a new one.
 
-use domain::{ids::DestinationId, ids::StreamId, target::TargetPolicy};
+use domain::{ids::DestinationId, ids::StreamId};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{StreamName, destination};
+use super::{StreamName, Terms, destination};
 use crate::{
     codes::INVALID,
     error::{ApiError, NotFound},
@@ -24,7 +24,7 @@ pub enum AttachBody {
         destination_id: uuid::Uuid,
     },
     /// One that is made now.
-    New(destination::NewDestinationBody),
+    New(Box<destination::NewDestinationBody>),
 }
 
 /// What to attach.
@@ -41,7 +41,7 @@ impl Attach {
     ///
     /// # Errors
     /// 422 with every field at fault; 404 when `destination_id` is no UUID.
-    pub fn read(body: &Value, stream: StreamId, policy: TargetPolicy) -> Result<Self, ApiError> {
+    pub fn read(body: &Value, stream: StreamId, terms: Terms) -> Result<Self, ApiError> {
         let mut fields = Fields::of(body)?;
         if fields.has("destination_id") {
             let id = fields.string("destination_id");
@@ -49,7 +49,7 @@ impl Attach {
             let id = id.and_then(super::uuid).ok_or_else(|| ApiError::not_found(NotFound::Destination))?;
             return Ok(Self::Existing(DestinationId(id)));
         }
-        let new = destination::New::read(body, true, policy)?;
+        let new = destination::New::read(body, true, terms)?;
         if new.stream.is_some_and(|named| named != StreamName::Id(stream)) {
             return Err(ApiError::field("stream_id", INVALID, "must be the stream of the path, or left out"));
         }

@@ -2,6 +2,7 @@
 
 use domain::{
     platform::Platform,
+    platform_settings::PlatformSettings,
     settings::Settings,
     target::{RtmpUrl, TargetPolicy},
 };
@@ -10,7 +11,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{StreamName, settings};
+use super::{
+    AccountName, StreamName, Terms,
+    platform_settings::{self, PlatformSettingsBody},
+    settings,
+};
 use crate::{codes::INVALID, error::ApiError, fields::Fields, platforms};
 
 /// The longest name, in characters.
@@ -31,7 +36,9 @@ const SERVER_OWNED: &[&str] = &[
     "mode",
     "created_at",
     "connected_at",
-    "account_id",
+    "platform_state",
+    "effective_settings",
+    "platform_changes",
 ];
 
 /// A new destination.
@@ -54,6 +61,10 @@ pub struct NewDestinationBody {
     is_enabled: Option<bool>,
     /// How it wants its stream.
     settings: Option<settings::SettingsBody>,
+    /// youtube, twitch, facebook: which linked account; the only one when left out.
+    account_id: Option<uuid::Uuid>,
+    /// What it asks of its platform.
+    platform_settings: Option<PlatformSettingsBody>,
     /// rtmp_custom: where to publish, without the key.
     #[schema(example = "rtmps://live.example.com/app")]
     rtmp_url: Option<String>,
@@ -74,6 +85,10 @@ pub struct ChangedDestinationBody {
     is_enabled: Option<bool>,
     /// Replaces all settings.
     settings: Option<settings::SettingsBody>,
+    /// youtube, twitch, facebook: another linked account, from the next start on.
+    account_id: Option<uuid::Uuid>,
+    /// Replaces all that it asks of its platform.
+    platform_settings: Option<PlatformSettingsBody>,
     /// rtmp_custom: where to publish, without the key.
     rtmp_url: Option<String>,
     /// rtmp_custom: the new key. A running session takes it at once.
@@ -94,18 +109,35 @@ pub struct New {
     pub is_enabled: bool,
     /// How.
     pub settings: Settings,
-    /// Where to publish.
-    pub target: RtmpUrl,
-    /// With which key.
-    pub key: StreamKey,
+    /// Where it goes.
+    pub place: Place,
+}
+
+/// Where a destination goes.
+#[derive(Debug)]
+pub enum Place {
+    /// To a server that the person names.
+    Server {
+        /// Where to publish.
+        target: RtmpUrl,
+        /// With which key.
+        key: StreamKey,
+    },
+    /// To a platform that says itself where to publish.
+    Platform {
+        /// With which linked account.
+        account: Option<AccountName>,
+        /// What is asked of it.
+        settings: PlatformSettings,
+    },
 }
 
 impl New {
     /// Reads a body. `path_names_stream`: the field `stream_id` may be left out.
     ///
     /// # Errors
-    /// 422 with every field at fault; 422 `platform_not_configured` when all is well but the platform is not set up.
-    pub fn read(body: &Value, path_names_stream: bool, policy: TargetPolicy) -> Result<Self, ApiError> {
+    /// 422 with every field at fault.
+    pub fn read(body: &Value, path_names_stream: bool, terms: Terms) -> Result<Self, ApiError> {
         let mut fields = Fields::of(body)?;
         let stream = fields.string("stream_id").map(StreamName::of);
         if !path_names_stream {
@@ -117,8 +149,7 @@ impl New {
         fields.require("name");
         let is_enabled = fields.boolean("is_enabled").unwrap_or(true);
         let settings = fields.object("settings", settings::read).unwrap_or_default();
-        let target = target(&mut fields, policy);
-        let key = stream_key(&mut fields);
+        let wishes = Wishes::read(&mut fields, terms);
         if platform == Some(Platform::RtmpCustom) {
             fields.require("rtmp_url");
             fields.require("stream_key");
@@ -127,11 +158,67 @@ impl New {
         fields.finish()?;
         let platform = platform.ok_or_else(|| ApiError::field("platform", INVALID, "is required"))?;
         settings::check_platform(&settings, platform)?;
-        platforms::check_configured(platform)?;
-        let (Some(name), Some(target), Some(key)) = (name, target, key) else {
-            return Err(ApiError::field("", INVALID, "name, rtmp_url and stream_key are required"));
-        };
-        Ok(Self { stream, platform, name: name.to_owned(), is_enabled, settings, target, key })
+        wishes.check_platform(platform, terms)?;
+        let Some(name) = name else { return Err(ApiError::field("name", INVALID, "is required")) };
+        Ok(Self { stream, platform, name: name.to_owned(), is_enabled, settings, place: wishes.place()? })
+    }
+}
+
+impl New {
+    /// The same destination with a linked account.
+    #[must_use]
+    pub fn with_account(mut self, name: AccountName) -> Self {
+        if let Place::Platform { account, .. } = &mut self.place {
+            *account = Some(name);
+        }
+        self
+    }
+}
+
+/// The fields that only some platforms have.
+#[derive(Debug)]
+pub struct Wishes {
+    /// Where to publish.
+    pub target: Option<RtmpUrl>,
+    /// With which key.
+    pub key: Option<StreamKey>,
+    /// With which linked account.
+    pub account: Option<AccountName>,
+    /// What is asked of the platform.
+    pub settings: Option<PlatformSettings>,
+}
+
+impl Wishes {
+    fn read(fields: &mut Fields<'_>, terms: Terms) -> Self {
+        Self {
+            target: target(fields, terms.policy),
+            key: stream_key(fields),
+            account: fields.string("account_id").map(AccountName::of),
+            settings: fields.object("platform_settings", |inner| platform_settings::read(inner, terms.now_s)),
+        }
+    }
+
+    fn check_platform(&self, platform: Platform, terms: Terms) -> Result<(), ApiError> {
+        let own_server = platform == Platform::RtmpCustom;
+        for (field, given) in [("rtmp_url", self.target.is_some()), ("stream_key", self.key.is_some())] {
+            if given && !own_server {
+                return Err(ApiError::field(field, INVALID, format!("is given by {platform}, it can't be set")));
+            }
+        }
+        if self.account.is_some() && !platforms::has_accounts(platform) {
+            return Err(ApiError::field("account_id", INVALID, format!("{platform} has no accounts to sign in to")));
+        }
+        let settings = self.settings.as_ref();
+        settings.map_or(Ok(()), |s| platform_settings::check(s, platform, "platform_settings", terms.now_s))
+    }
+
+    /// Where a new destination goes. The fields have been checked.
+    fn place(self) -> Result<Place, ApiError> {
+        match (self.target, self.key) {
+            (Some(target), Some(key)) => Ok(Place::Server { target, key }),
+            (None, None) => Ok(Place::Platform { account: self.account, settings: self.settings.unwrap_or_default() }),
+            _ => Err(ApiError::field("", INVALID, "rtmp_url and stream_key are required")),
+        }
     }
 }
 
@@ -144,10 +231,8 @@ pub struct Change {
     pub is_enabled: Option<bool>,
     /// All settings anew.
     pub settings: Option<Settings>,
-    /// Where to publish from now on.
-    pub target: Option<RtmpUrl>,
-    /// With which key from now on.
-    pub key: Option<StreamKey>,
+    /// What only some platforms have.
+    pub wishes: Wishes,
 }
 
 impl Change {
@@ -155,36 +240,27 @@ impl Change {
     ///
     /// # Errors
     /// 422 with every field at fault.
-    pub fn read(body: &Value, policy: TargetPolicy) -> Result<Self, ApiError> {
+    pub fn read(body: &Value, terms: Terms) -> Result<Self, ApiError> {
         let mut fields = Fields::of(body)?;
-        let change = Self {
-            name: fields.text("name", MAX_NAME_CHARS).map(str::to_owned),
-            is_enabled: fields.boolean("is_enabled"),
-            settings: fields.object("settings", settings::read),
-            target: target(&mut fields, policy),
-            key: stream_key(&mut fields),
-        };
+        let name = fields.text("name", MAX_NAME_CHARS).map(str::to_owned);
+        let is_enabled = fields.boolean("is_enabled");
+        let settings = fields.object("settings", settings::read);
+        let wishes = Wishes::read(&mut fields, terms);
         fields.server_owned(SERVER_OWNED);
         fields.server_owned(&["stream_id", "platform"]);
         fields.finish()?;
-        Ok(change)
+        Ok(Self { name, is_enabled, settings, wishes })
     }
 
     /// Checks what depends on the platform.
     ///
     /// # Errors
     /// 422 with the fields at fault.
-    pub fn check_platform(&self, platform: Platform) -> Result<(), ApiError> {
+    pub fn check_platform(&self, platform: Platform, terms: Terms) -> Result<(), ApiError> {
         if let Some(settings) = &self.settings {
             settings::check_platform(settings, platform)?;
         }
-        let own_server = platform == Platform::RtmpCustom;
-        for (field, given) in [("rtmp_url", self.target.is_some()), ("stream_key", self.key.is_some())] {
-            if given && !own_server {
-                return Err(ApiError::field(field, INVALID, format!("is given by {platform}, it can't be set")));
-            }
-        }
-        Ok(())
+        self.wishes.check_platform(platform, terms)
     }
 }
 
@@ -225,6 +301,7 @@ mod tests {
             any::<f64>().prop_map(Value::from),
             ".{0,20}".prop_map(Value::from),
             Just(json!("rtmp_custom")),
+            Just(json!("twitch")),
             Just(json!("rtmp://example.com/live")),
         ];
         leaf.prop_recursive(3, 20, 5, |inner| {
@@ -235,6 +312,9 @@ mod tests {
                 Just("rtmp_url".to_owned()),
                 Just("stream_key".to_owned()),
                 Just("name".to_owned()),
+                Just("platform_settings".to_owned()),
+                Just("tags".to_owned()),
+                Just("account_id".to_owned()),
                 ".{0,10}"
             ];
             prop_oneof![
@@ -251,9 +331,10 @@ mod tests {
 
     #[test]
     fn what_is_read_is_what_was_sent() {
-        let new = New::read(&guide(), false, TargetPolicy::default()).unwrap();
-        assert_eq!((new.name.as_str(), new.is_enabled, new.key.expose()), ("n", true, "secret-key-0123"));
-        assert_eq!(new.target.to_string(), "rtmp://example.com/live");
+        let new = New::read(&guide(), false, Terms::default()).unwrap();
+        assert_eq!((new.name.as_str(), new.is_enabled), ("n", true));
+        let Place::Server { target, key } = &new.place else { panic!("{new:?}") };
+        assert_eq!((target.to_string().as_str(), key.expose()), ("rtmp://example.com/live", "secret-key-0123"));
         assert!(!format!("{new:?}").contains("secret-key"));
     }
 
@@ -261,11 +342,11 @@ mod tests {
         /// Any body is taken or refused with 422, and a refusal never repeats a key.
         #[test]
         fn any_body_is_taken_or_refused(body in any_json(), field in "[a-z_]{1,12}", value in any_json()) {
-            let policy = TargetPolicy::default();
+            let terms = Terms::default();
             let mut changed = guide();
             changed[field] = value;
             for body in [&body, &changed] {
-                for refused in [New::read(body, false, policy).err(), Change::read(body, policy).err()].into_iter().flatten() {
+                for refused in [New::read(body, false, terms).err(), Change::read(body, terms).err()].into_iter().flatten() {
                     prop_assert_eq!(refused.status(), 422);
                     let text = serde_json::to_string(&refused.body("r")).unwrap();
                     prop_assert!(!text.contains("secret-key"), "{}", text);

@@ -3,13 +3,52 @@
 
 pub mod attach;
 pub mod destination;
+pub mod exchange;
+pub mod platform_settings;
 pub mod query;
 pub mod settings;
 pub mod start;
 pub mod stream;
 
-use domain::ids::StreamId;
+use domain::{ids::StreamId, target::TargetPolicy};
 use uuid::Uuid;
+
+/// What bodies are held to besides their form.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// Where destinations may be.
+    pub policy: TargetPolicy,
+    /// Now, in seconds since 1970.
+    pub now_s: i64,
+}
+
+/// A linked account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountId(pub Uuid);
+
+/// A linked account's id in a body: a text that is no UUID is an id that nobody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountName {
+    /// May exist.
+    Id(AccountId),
+    /// Can't exist.
+    Nothing,
+}
+
+impl AccountName {
+    /// As the orchestrator wants it. What can't exist has been refused before.
+    pub fn to_wire(self) -> String {
+        match self {
+            Self::Id(AccountId(id)) => id.to_string(),
+            Self::Nothing => String::new(),
+        }
+    }
+
+    /// Reads the text of an id.
+    pub fn of(text: &str) -> Self {
+        uuid(text).map_or(Self::Nothing, |id| Self::Id(AccountId(id)))
+    }
+}
 
 /// A UUID in its one canonical form. `urn:uuid:…`, braces and missing hyphens would give one thing several names.
 pub fn uuid(text: &str) -> Option<Uuid> {

@@ -4,11 +4,14 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
-use domain::ids::{DestinationId, StreamId};
+use domain::{
+    ids::{DestinationId, StreamId},
+    platform::Platform,
+};
 
 use crate::{
     error::{ApiError, NotFound},
-    input,
+    input::{self, AccountId},
 };
 
 /// The path parameters of one request.
@@ -46,6 +49,23 @@ impl Params {
     /// 404.
     pub fn inner_destination(&self) -> Result<DestinationId, ApiError> {
         self.uuid("destId").map(DestinationId).ok_or_else(|| ApiError::not_found(NotFound::Destination))
+    }
+
+    /// The `{id}` of a path below a linked account.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn account(&self) -> Result<AccountId, ApiError> {
+        self.uuid("id").map(AccountId).ok_or_else(|| ApiError::not_found(NotFound::Account))
+    }
+
+    /// The `{platform}` of a path.
+    ///
+    /// # Errors
+    /// 404: there is no path of a platform that does not exist.
+    pub fn platform(&self) -> Result<Platform, ApiError> {
+        let text = self.0.iter().find(|(name, _)| name == "platform").map(|(_, text)| text.as_str());
+        text.and_then(|text| text.parse().ok()).ok_or_else(|| ApiError::not_found(NotFound::Route))
     }
 
     fn uuid(&self, name: &str) -> Option<uuid::Uuid> {

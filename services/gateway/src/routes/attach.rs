@@ -33,7 +33,7 @@ const RUNNING: [&str; 2] = ["starting", "live"];
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub async fn add(State(app): State<App>, command: Command) -> Result<Response, ApiError> {
     let stream = command.params.stream()?;
-    let attach = Attach::read(command.body()?, stream, app.options.target_policy)?;
+    let attach = Attach::read(command.body()?, stream, app.terms())?;
     let work = join(app.clone(), command.tenant().clone(), stream, attach);
     command.run(&app, work).await
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use wire::v1;
 
 use super::{
-    of_destination, of_stream,
+    accounts, of_destination, of_stream, platform_changes,
     streams::{MAX_PAGE, after, known, next_page, require_stream},
 };
 use crate::{
@@ -17,10 +17,11 @@ use crate::{
     cleanup,
     error::{ApiError, ErrorBody},
     input::{
-        StreamName,
-        destination::{Change, ChangedDestinationBody, New, NewDestinationBody},
+        AccountName, StreamName,
+        destination::{Change, ChangedDestinationBody, New, NewDestinationBody, Place},
         query::Query,
     },
+    platforms,
     request::{Answer, Command, Read},
     upstream::{Budget, destination_ref},
     view::{Data, Done, Page, destination::DestinationView, test_result::TestResult},
@@ -28,12 +29,14 @@ use crate::{
 
 /// Create a destination
 ///
-/// The stream key is stored encrypted and never shown again.
+/// On youtube, twitch and facebook with a linked account (*Exchange a code* links one and makes a destination in one
+/// step), on cloudflare without, on rtmp_custom with `rtmp_url` and `stream_key`. The key is stored encrypted and never
+/// shown again.
 #[utoipa::path(post, path = "/api/destinations", tag = "destinations", request_body = NewDestinationBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key are done once")),
     responses((status = 201, body = Data<DestinationView>), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub async fn create(State(app): State<App>, command: Command) -> Result<Response, ApiError> {
-    let new = New::read(command.body()?, false, app.options.target_policy)?;
+    let new = New::read(command.body()?, false, app.terms())?;
     let stream = known(new.stream.unwrap_or(StreamName::Nothing))?;
     let work = {
         let (app, tenant) = (app.clone(), command.tenant().clone());
@@ -85,13 +88,14 @@ pub async fn show(State(app): State<App>, read: Read) -> Result<Json<Data<Destin
 
 /// Change a destination
 ///
-/// What is left out stays; `settings` is replaced as a whole. A running session takes the change at once, without
-/// touching the other destinations.
+/// What is left out stays; `settings` and `platform_settings` are each replaced as a whole. A running session takes the
+/// change at once, without touching the other destinations; `platform_changes` says which platform settings the platform
+/// shows now and which with the next broadcast.
 #[utoipa::path(patch, path = "/api/destinations/{id}", tag = "destinations", request_body = ChangedDestinationBody,
     params(("id" = Uuid, Path, description = "The destination")),
     responses((status = 200, body = Data<DestinationView>), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 pub async fn change(State(app): State<App>, command: Command) -> Result<Response, ApiError> {
-    let wish = Change::read(command.body()?, app.options.target_policy)?;
+    let wish = Change::read(command.body()?, app.terms())?;
     let destination = command.params.destination()?;
     let work = alter(app.clone(), command.tenant().clone(), destination, wish);
     command.run(&app, work).await
@@ -136,33 +140,63 @@ pub async fn test(State(app): State<App>, command: Command) -> Result<Response, 
     command.run(&app, work).await
 }
 
-/// Makes a destination. The key goes into the vault first: a destination without a key could be started and fail, a
-/// key without a destination is never released and is removed again.
+/// Makes a destination. A key goes into the vault first: a destination without a key could be started and fail, a key
+/// without a destination is never released and is removed again.
 pub(super) async fn make(
     app: &App,
     tenant: &TenantId,
     stream: StreamId,
     new: New,
 ) -> Result<v1::Destination, ApiError> {
+    let budget = app.budget();
+    platforms::check_configured(app, new.platform, budget).await?;
     require_stream(app, tenant, stream).await?;
     let destination = DestinationId(Uuid::now_v7());
-    let budget = app.budget();
-    put_key(app, tenant, destination, &new.key, budget).await?;
-    let request = v1::CreateDestinationRequest {
+    let request = request(tenant, stream, destination, &new);
+    match new.place {
+        Place::Server { key, .. } => {
+            put_key(app, tenant, destination, &key, budget).await?;
+            app.upstream.create_destination(request, budget).await.map_err(|status| {
+                cleanup::after_failed_create(app, tenant, cleanup::Thing::Destination(destination), &status);
+                of_stream(status)
+            })
+        }
+        Place::Platform { account, .. } => {
+            if let Some(name) = account {
+                accounts::require_own(app, tenant, new.platform, name, budget).await?;
+            }
+            app.upstream.create_destination(request, budget).await.map_err(of_stream)
+        }
+    }
+}
+
+fn request(tenant: &TenantId, stream: StreamId, destination: DestinationId, new: &New) -> v1::CreateDestinationRequest {
+    let (rtmp_url, account_id, platform_settings) = match &new.place {
+        Place::Server { target, .. } => (target.to_string(), String::new(), None),
+        Place::Platform { account, settings } => {
+            let account = account.map(AccountName::to_wire).unwrap_or_default();
+            (String::new(), account, Some(settings.clone().into()))
+        }
+    };
+    v1::CreateDestinationRequest {
         tenant_id: tenant.0.clone(),
         destination_id: destination.to_string(),
         stream_id: stream.to_string(),
         platform: v1::Platform::from(new.platform) as i32,
-        name: new.name,
+        name: new.name.clone(),
         is_enabled: new.is_enabled,
-        settings: Some(new.settings.into()),
-        rtmp_url: new.target.to_string(),
-        account_id: String::new(),
-        platform_settings: None,
-    };
-    app.upstream.create_destination(request, budget).await.map_err(|status| {
-        cleanup::after_failed_create(app, tenant, cleanup::Thing::Destination(destination), &status);
-        of_stream(status)
+        settings: Some(new.settings.clone().into()),
+        rtmp_url,
+        account_id,
+        platform_settings,
+    }
+}
+
+/// A destination's platform.
+pub(super) fn platform_of(destination: &v1::Destination) -> Result<Platform, ApiError> {
+    v1::Platform::to_domain(destination.platform).map_err(|malformed| {
+        tracing::error!(%malformed, "the orchestrator sent a destination that can't be");
+        ApiError::internal()
     })
 }
 
@@ -170,27 +204,34 @@ async fn alter(app: App, tenant: TenantId, destination: DestinationId, wish: Cha
     let budget = app.budget();
     let named = destination_ref(&tenant, destination);
     let before = app.upstream.get_destination(named, budget).await.map_err(of_destination)?;
-    let platform = v1::Platform::to_domain(before.platform).map_err(|malformed| {
-        tracing::error!(%malformed, "the orchestrator sent a destination that can't be");
-        ApiError::internal()
-    })?;
-    wish.check_platform(platform)?;
-    if let Some(key) = &wish.key {
+    let platform = platform_of(&before)?;
+    wish.check_platform(platform, app.terms())?;
+    if let Some(name) = wish.wishes.account {
+        accounts::require_own(&app, &tenant, platform, name, budget).await?;
+    }
+    if let Some(key) = &wish.wishes.key {
         put_key(&app, &tenant, destination, key, budget).await?;
     }
+    let Change { name, is_enabled, settings, wishes } = wish;
+    let platform_settings = wishes.settings;
     let request = v1::UpdateDestinationRequest {
         tenant_id: tenant.0.clone(),
         destination_id: destination.to_string(),
-        name: wish.name,
-        is_enabled: wish.is_enabled,
-        settings: wish.settings.map(v1::Settings::from),
-        rtmp_url: wish.target.map(|url| url.to_string()),
-        key_changed: wish.key.is_some(),
-        account_id: None,
-        platform_settings: None,
+        name,
+        is_enabled,
+        settings: settings.map(v1::Settings::from),
+        rtmp_url: wishes.target.map(|url| url.to_string()),
+        key_changed: wishes.key.is_some(),
+        account_id: wishes.account.map(AccountName::to_wire),
+        platform_settings: platform_settings.clone().map(v1::PlatformSettings::from),
     };
     let changed = app.upstream.update_destination(request, budget).await.map_err(of_destination)?;
-    Answer::ok(&Data::of(DestinationView::from(changed)))
+    let outcome = match platform_settings {
+        None => None,
+        Some(_) => Some(platform_changes::after_update(&app, &tenant, &before, &changed).await),
+    };
+    let view = DestinationView { platform_changes: outcome, ..DestinationView::from(changed) };
+    Answer::ok(&Data::of(view))
 }
 
 async fn put_key(

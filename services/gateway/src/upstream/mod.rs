@@ -1,6 +1,7 @@
-//! The two services behind the gateway: the orchestrator's `Streams` and the vault.
+//! The services behind the gateway: the orchestrator's `Streams`, and the vault and the platforms of credentials.
 
 mod refusal;
+mod spoken;
 
 use std::time::Duration;
 
@@ -9,15 +10,16 @@ use secret::SecretString;
 use service_kit::grpc::{self, InternalChannel, InvalidUrl};
 use tokio::time::Instant;
 use tonic::Status;
-use wire::v1::{self, streams_client::StreamsClient, vault_client::VaultClient};
+use wire::v1::{self, platforms_client::PlatformsClient, streams_client::StreamsClient, vault_client::VaultClient};
 
 pub use refusal::{is_definite, refusal};
 
-/// Clients of both. Cheap to clone; connections are made when first needed and again when lost.
+/// Clients of all three. Cheap to clone; connections are made when first needed and again when lost.
 #[derive(Clone)]
 pub struct Upstream {
     streams: StreamsClient<InternalChannel>,
     vault: VaultClient<InternalChannel>,
+    platforms: PlatformsClient<InternalChannel>,
 }
 
 /// How long one request of ours may take behind the gateway in all, over however many calls.
@@ -110,6 +112,39 @@ calls! { vault:
     reveal_ingest_key(IngestKeyRequest) -> IngestKey;
 }
 
+calls! { platforms:
+    /// Which platforms are set up.
+    list_platforms(PlatformsEmpty) -> PlatformList;
+    /// Where a person allows access, and a new pending authorization.
+    begin_link(BeginLinkRequest) -> BeginLinkResponse;
+    /// Ends a pending authorization: the account is linked.
+    finish_link(FinishLinkRequest) -> Account;
+    /// A tenant's linked accounts.
+    list_accounts(ListAccountsRequest) -> AccountList;
+    /// Revokes and forgets an account's tokens.
+    unlink(AccountRef) -> UnlinkResponse;
+    /// Gets an account a new token now.
+    refresh_token(AccountRef) -> Account;
+    /// Facebook: the Pages of the account.
+    list_pages(FeatureRef) -> PageList;
+    /// Twitch: categories by name.
+    search_categories(SearchCategoriesRequest) -> CategoryList;
+    /// Twitch: the channel as it is now.
+    get_channel(FeatureRef) -> Channel;
+    /// Puts changed settings into effect where that is possible now.
+    apply_settings(ApplySettingsRequest) -> ApplySettingsResponse;
+    /// YouTube: keeps a picture, and shows it on the present broadcast.
+    set_thumbnail(SetThumbnailRequest) -> PlatformsEmpty;
+    /// HTML to embed the broadcast.
+    get_embed(FeatureRef) -> Embed;
+    /// Facebook: figures of the live video.
+    get_insights(FeatureRef) -> Insights;
+    /// Cloudflare: where to watch.
+    get_playback(FeatureRef) -> Playback;
+    /// Cloudflare: minutes viewed.
+    get_analytics(AnalyticsRequest) -> Analytics;
+}
+
 impl Upstream {
     /// Clients of the services at these `http://host:port` URLs.
     ///
@@ -119,6 +154,7 @@ impl Upstream {
         Ok(Self {
             streams: StreamsClient::new(grpc::internal_channel(orchestrator, token)?),
             vault: VaultClient::new(grpc::internal_channel(credentials, token)?),
+            platforms: PlatformsClient::new(grpc::internal_channel(credentials, token)?),
         })
     }
 

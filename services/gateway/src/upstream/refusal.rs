@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use service_kit::grpc::{error_code, error_field};
 use tonic::{Code, Status};
 
+use super::spoken;
 use crate::{
     codes,
     codes::INVALID,
@@ -13,12 +14,23 @@ use crate::{
 /// Codes of UNAVAILABLE that mean something to the caller; others name parts of the inside.
 const SPOKEN: [&str; 2] = ["no_capacity", "interrupted"];
 
+/// The metadata key in which credentials says how long a platform wants us to wait.
+pub const RETRY_AFTER_MS: &str = "retry-after-ms";
+
 /// What `status` means to the caller; `missing` says what a bare NOT_FOUND is about.
 pub fn refusal(status: &Status, missing: NotFound) -> ApiError {
+    if let Some(word) = error_code(status).and_then(spoken::of) {
+        let error = explained(status, word.http, codes::CONFLICT, word.otherwise);
+        return match word.retry_after_s {
+            Some(seconds) => error.with_retry_after(told_s(status).unwrap_or(seconds)),
+            None => error,
+        };
+    }
     match status.code() {
         Code::NotFound => ApiError::not_found(match error_code(status) {
             Some(codes::STREAM_NOT_FOUND) => NotFound::Stream,
             Some(codes::DESTINATION_NOT_FOUND) => NotFound::Destination,
+            Some(codes::ACCOUNT_NOT_FOUND) => NotFound::Account,
             _ => missing,
         }),
         Code::InvalidArgument | Code::OutOfRange => invalid(status),
@@ -39,6 +51,13 @@ pub fn refusal(status: &Status, missing: NotFound) -> ApiError {
             ApiError::internal()
         }
     }
+}
+
+/// The platform's own word on when to ask again, whole seconds.
+fn told_s(status: &Status) -> Option<u64> {
+    const LONGEST_S: u64 = 24 * 3_600;
+    let ms: u64 = status.metadata().get(RETRY_AFTER_MS)?.to_str().ok()?.parse().ok()?;
+    (ms > 0).then(|| ms.div_ceil(1_000).min(LONGEST_S))
 }
 
 /// Whether a refused call has certainly changed nothing. Otherwise the callee may have acted, and its answer was lost.
@@ -107,6 +126,18 @@ mod tests {
     }
 
     #[test]
+    fn a_platforms_own_wait_goes_on() {
+        let mut limited = status(Code::ResourceExhausted, "platform_rate_limited", None, "Twitch limits us.");
+        let after = |given: &Status| {
+            let response = axum::response::IntoResponse::into_response(refusal(given, NotFound::Stream));
+            response.headers()["retry-after"].to_str().ok().map(str::to_owned)
+        };
+        assert_eq!(after(&limited).as_deref(), Some("10"));
+        limited.metadata_mut().insert(RETRY_AFTER_MS, "41001".parse().unwrap());
+        assert_eq!(after(&limited).as_deref(), Some("42"));
+    }
+
+    #[test]
     fn codes_become_statuses() {
         check(&Status::not_found("row 7 of streams"), 404, "stream_not_found", "no such stream");
         check(
@@ -151,6 +182,15 @@ mod tests {
         {
             check(&Status::new(fault, "SELECT * FROM secrets"), 500, "internal", "on our side");
         }
+        check(
+            &status(Code::FailedPrecondition, "reauth_required", None, "Sign in."),
+            409,
+            "reauth_required",
+            "Sign in.",
+        );
+        check(&status(Code::Unavailable, "platform_unavailable", None, ""), 503, "platform_unavailable", "platform");
+        check(&status(Code::InvalidArgument, "authorization_invalid", None, "x"), 422, "authorization_invalid", "x");
+        check(&status(Code::NotFound, "account_not_found", None, "row 7"), 404, "account_not_found", "no such account");
         check(&status(Code::FailedPrecondition, "No Such\u{7f}", None, "SQL"), 409, "conflict", "state");
     }
 }

@@ -1,11 +1,12 @@
 //! A destination, as people see it. Its stream key is nowhere.
 
-use domain::settings::Settings;
+use domain::{platform_settings::PlatformSettings, settings::Settings};
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::v1;
 
 use super::{rfc3339, some_text};
+use crate::input::platform_settings::PlatformSettingsBody;
 
 /// One place a stream is sent to.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,6 +34,16 @@ pub struct DestinationView {
     pub settings: SettingsView,
     /// rtmp_custom: where we publish, without the key.
     pub rtmp_url: Option<String>,
+    /// The linked account; `null`: the only one of the platform is used at start.
+    pub account_id: Option<String>,
+    /// What it asks of its platform.
+    pub platform_settings: PlatformSettingsBody,
+    /// The platform's own word on the broadcast: waiting, live, ended or unknown; `null` before there is one.
+    #[schema(example = "live")]
+    pub platform_state: Option<String>,
+    /// In the answer of a change of `platform_settings`: what has become of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform_changes: Option<PlatformChanges>,
     /// healthy, degraded, stale, error or unknown.
     #[schema(example = "healthy")]
     pub health: String,
@@ -50,6 +61,27 @@ pub struct DestinationView {
     pub created_at: Option<String>,
     /// RFC 3339; `null` while not connected.
     pub connected_at: Option<String>,
+}
+
+/// What has become of changed platform settings.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct PlatformChanges {
+    /// In effect on the platform now.
+    pub applied: Vec<String>,
+    /// In effect with the next broadcast.
+    pub later: Vec<String>,
+    /// Why the platform did not take them now.
+    pub error: Option<ChangeFault>,
+}
+
+/// Why a platform did not take a change.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangeFault {
+    /// Stable; each has a page in `docs/errors`.
+    #[schema(example = "platform_unavailable")]
+    pub code: String,
+    /// A sentence with the next step.
+    pub message: String,
 }
 
 /// Why something failed.
@@ -107,6 +139,10 @@ impl From<v1::Destination> for DestinationView {
             playback_url: some_text(d.playback_url),
             settings: d.settings.map(SettingsView::of).unwrap_or_default(),
             rtmp_url: some_text(d.rtmp_url),
+            account_id: some_text(d.account_id),
+            platform_settings: d.platform_settings.map(read_settings).unwrap_or_default().into(),
+            platform_state: some_text(d.platform_state),
+            platform_changes: None,
             health: some_text(d.health).unwrap_or_else(|| "unknown".to_owned()),
             issues: d.issues,
             error: d.fault.and_then(FaultView::of),
@@ -149,6 +185,14 @@ impl SettingsView {
             max_retries: settings.max_retries,
         }
     }
+}
+
+/// Settings that the orchestrator sent.
+pub fn read_settings(wire: v1::PlatformSettings) -> PlatformSettings {
+    PlatformSettings::try_from(wire).unwrap_or_else(|malformed| {
+        tracing::error!(%malformed, "the orchestrator sent platform settings that can't be");
+        PlatformSettings::default()
+    })
 }
 
 /// The platform's name in the contract.

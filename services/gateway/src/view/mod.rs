@@ -1,6 +1,7 @@
 //! What clients see: the JSON of answers. Field names are the product guide's: snake_case for streams and
 //! destinations, camelCase for the simulcast.
 
+pub mod account;
 pub mod destination;
 pub mod health;
 pub mod simulcast;

@@ -15,6 +15,15 @@ pub fn routes() -> Vec<(String, String)> {
     paths.into_iter().flat_map(methods).collect()
 }
 
+/// The code of an unknown id on a path.
+pub fn missing(path: &str) -> &'static str {
+    match path.split('/').nth(2) {
+        Some("destinations") => "destination_not_found",
+        Some("accounts") => "account_not_found",
+        _ => "stream_not_found",
+    }
+}
+
 #[tokio::test]
 async fn the_description_is_what_was_reviewed() {
     let gateway = Gateway::start().await;
@@ -45,6 +54,8 @@ async fn every_route_of_the_guide_is_described() {
     for (method, path) in [
         ("GET", "/api/destinations"),
         ("POST", "/api/destinations"),
+        ("GET", "/api/destinations/platforms/{platform}/auth-url"),
+        ("POST", "/api/destinations/platforms/{platform}/exchange-token"),
         ("POST", "/api/simulcast/{id}/start"),
         ("POST", "/api/simulcast/{id}/stop"),
         ("GET", "/api/simulcast/{id}/status"),

@@ -1,4 +1,4 @@
-//! The orchestrator and the vault in memory: just enough truth to hold the gateway against. Every call is written
+//! The orchestrator and the vault (and, in `fake_platforms`, the platforms) in memory: just enough truth to hold the gateway against. Every call is written
 //! down, so a test can say that a bad request reached nobody.
 
 use std::{
@@ -33,6 +33,7 @@ pub struct State {
     pub health: Option<v1::HealthResponse>,
     pub metrics: Option<v1::MetricsResponse>,
     pub made_keys: u32,
+    pub world: crate::fake_platforms::World,
 }
 
 pub struct Kept {
@@ -181,6 +182,8 @@ impl Streams for Fake {
             status: "pending".into(),
             settings: r.settings,
             rtmp_url: r.rtmp_url,
+            account_id: r.account_id,
+            platform_settings: r.platform_settings,
             created_at_ms: 1_705_320_000_000,
             ..Default::default()
         };
@@ -221,6 +224,8 @@ impl Streams for Fake {
         destination.is_enabled = r.is_enabled.unwrap_or(destination.is_enabled);
         destination.settings = r.settings.or(destination.settings);
         destination.rtmp_url = r.rtmp_url.unwrap_or(destination.rtmp_url);
+        destination.account_id = r.account_id.unwrap_or(destination.account_id);
+        destination.platform_settings = r.platform_settings.or(destination.platform_settings);
         self.state().destinations.insert(destination.id.clone(), destination.clone());
         ok(destination)
     }

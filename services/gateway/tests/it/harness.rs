@@ -8,6 +8,7 @@ use gateway::{
     auth::{Authenticator, Keys, token::Policy},
     event_slots::EventSlots,
     input::start::OwnIngest,
+    platforms::Directory,
     rate::{Rate, RateLimits},
     serve,
     upstream::Upstream,
@@ -21,7 +22,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use wire::v1::{streams_server::StreamsServer, vault_server::VaultServer};
+use wire::v1::{platforms_server::PlatformsServer, streams_server::StreamsServer, vault_server::VaultServer};
 
 use crate::fake::Fake;
 
@@ -130,6 +131,7 @@ impl Gateway {
             rates: RateLimits::new(setup.tenant, setup.address),
             event_slots: setup.event_slots,
             upstream: Upstream::new(&upstream, &upstream, &SecretString::from(INTERNAL)).unwrap(),
+            platforms: Directory::default(),
             bus: bus::Bus::connect_with(&setup.nats, "gateway-test", bus).await.unwrap(),
             clock: Arc::new(SystemClock),
             shutdown: shutdown.clone(),
@@ -189,6 +191,12 @@ impl Gateway {
         data["id"].as_str().unwrap().to_owned()
     }
 
+    /// A new destination on another platform: its id.
+    pub async fn on(&self, tenant: &str, platform: &str, stream: &str) -> String {
+        let data = self.post(tenant, "/api/destinations", on(platform, stream)).await.good(201);
+        data["id"].as_str().unwrap().to_owned()
+    }
+
     /// A new destination of a stream: its id.
     pub async fn destination(&self, tenant: &str, stream: &str) -> String {
         let data = self.post(tenant, "/api/destinations", custom(stream)).await.good(201);
@@ -212,9 +220,15 @@ async fn serve_fake(fake: &Fake) -> (Shutdown, String) {
     let guard = grpc::require_internal(&SecretString::from(INTERNAL));
     let router = grpc::server()
         .add_service(StreamsServer::with_interceptor(fake.clone(), guard.clone()))
-        .add_service(VaultServer::with_interceptor(fake.clone(), guard));
+        .add_service(VaultServer::with_interceptor(fake.clone(), guard.clone()))
+        .add_service(PlatformsServer::with_interceptor(fake.clone(), guard));
     shutdown.tasks.spawn(grpc::serve(router, listener, shutdown.clone()));
     (shutdown, url)
+}
+
+/// A destination on another platform.
+pub fn on(platform: &str, stream: &str) -> Value {
+    json!({"stream_id": stream, "platform": platform, "name": "My channel", "is_enabled": true})
 }
 
 /// The product guide's example of a custom destination.
@@ -262,7 +276,7 @@ pub async fn read(request: reqwest::RequestBuilder) -> Reply {
 
 /// No answer ever shows a key that was sent, or what is inside.
 fn assert_clean(status: StatusCode, text: &str) {
-    for secret in ["your-stream-key", "SELECT", "panicked", "tonic", "db.internal"] {
+    for secret in ["your-stream-key", crate::fake_platforms::CODE, "SELECT", "panicked", "tonic", "db.internal"] {
         assert!(!text.contains(secret), "{status}: {text}");
     }
 }

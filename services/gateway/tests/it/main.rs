@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test may fail by panicking
 
+mod accounts;
 mod bad_inputs;
 mod bad_urls;
 mod bodies;
@@ -9,11 +10,14 @@ mod contract;
 mod describe;
 mod events;
 mod fake;
+mod fake_platforms;
 mod fake_vault;
 mod harness;
 mod idempotency;
 mod limits;
+mod oauth;
 mod outages;
 mod paths;
+mod platforms;
 mod tenancy;
 mod tokens;

@@ -37,8 +37,7 @@ async fn ids_that_are_no_ids() {
             let body = if path.ends_with("destinations") { custom(&stream) } else { json!({}) };
             let request = gateway.request(ALICE, &method, &path);
             let reply = read(if method == "GET" { request } else { request.json(&body) }).await;
-            let expected =
-                if path.contains("/api/destinations") { "destination_not_found" } else { "stream_not_found" };
+            let expected = crate::describe::missing(&path);
             let attach = path.starts_with("/api/simulcast") && path.ends_with("/destinations");
             // A body that names another stream than the path is at fault itself.
             assert!(
@@ -69,7 +68,7 @@ async fn paths_and_methods() {
         "/api/../etc/passwd",
         "/admin",
         "/API/streams",
-        "/api/destinations/platforms/youtube/auth-url",
+        "/api/destinations/platforms/youtube/nothing",
     ] {
         for request in [gateway.bare("GET", path), gateway.request(ALICE, "GET", path)] {
             read(request).await.refused(404, "route_not_found");

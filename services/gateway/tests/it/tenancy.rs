@@ -19,11 +19,16 @@ async fn a_foreign_id_is_an_unknown_id() {
     let stream = gateway.stream(ALICE).await;
     let destination = gateway.destination(ALICE, &stream).await;
     gateway.post(ALICE, &format!("/api/simulcast/{stream}/start"), json!({})).await.good(200);
+    let account = gateway.fake.link(ALICE, wire::v1::Platform::Youtube);
     let own = gateway.stream(BOB).await;
     let before = gateway.fake.state().stream_keys.clone();
     let unknown = Uuid::now_v7().to_string();
     for (method, path) in crate::describe::routes() {
-        let foreign_id = if path.contains("/api/destinations") { &destination } else { &stream };
+        let foreign_id = match crate::describe::missing(&path) {
+            "destination_not_found" => &destination,
+            "account_not_found" => &account,
+            _ => &stream,
+        };
         for (inner_foreign, inner_unknown) in [(&destination, &unknown), (&unknown, &unknown)] {
             let fill = |id: &str, inner: &str| path.replace("{id}", id).replace("{destId}", inner);
             let ask = async |path: String, stream: &str| {
