@@ -1,0 +1,156 @@
+//! What a refusal of YouTube means, by `error.errors[].reason`. Status and text are not looked at where there is a
+//! reason: the API's pages and recorded answers disagree on them.
+
+use domain::platform::Platform;
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+use crate::{
+    http::{Reply, Trouble},
+    platforms::Failure,
+};
+
+/// A refusal, with YouTube's own word for it.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    pub failure: Failure,
+    /// Empty when YouTube gave none.
+    pub reason: String,
+}
+
+impl Problem {
+    pub fn is(&self, reasons: &[&str]) -> bool {
+        reasons.contains(&self.reason.as_str())
+    }
+
+    /// What was named is not there (any more).
+    pub fn is_missing(&self) -> bool {
+        self.is(&["liveBroadcastNotFound", "liveStreamNotFound", "videoNotFound", "notFound"])
+    }
+
+    pub fn is_quota(&self) -> bool {
+        self.failure.code() == "platform_quota_exceeded"
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self { failure, reason: String::new() }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        problem.failure
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    error: Error,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Error {
+    errors: Vec<Detail>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Detail {
+    reason: String,
+}
+
+/// The project's units of today are gone. The caller knows when they come back.
+pub(super) const QUOTA: [&str; 2] = ["quotaExceeded", "dailyLimitExceeded"];
+/// YouTube can't tell the person's account from any other that has no channel: another token does not help.
+pub(super) const NO_CHANNEL: &str = "youtubeSignupRequired";
+
+/// The reason that a refusal gives; empty when it gives none.
+pub(super) fn reason(reply: &Reply) -> String {
+    let body: Body = reply.json().unwrap_or_default();
+    body.error.errors.into_iter().next().map(|detail| detail.reason).unwrap_or_default()
+}
+
+/// What a refusal means.
+pub(super) fn read(reply: &Reply) -> Problem {
+    let reason = reason(reply);
+    let failure = by_reason(&reason, reply).unwrap_or_else(|| by_status(reply.status, &reason, reply));
+    Problem { failure, reason }
+}
+
+fn by_reason(reason: &str, reply: &Reply) -> Option<Failure> {
+    Some(match reason {
+        "authError" | "authorizationRequired" => reauth(),
+        NO_CHANNEL => Failure::permanent(
+            "account_not_eligible",
+            "This Google account has no YouTube channel. Create one at youtube.com, then link the account again.",
+        ),
+        "insufficientPermissions" | "insufficientLivePermissions" | "forbidden" => permission(),
+        "liveStreamingNotEnabled" | "livePermissionBlocked" => Failure::permanent(
+            "live_streaming_not_enabled",
+            "Live streaming is not enabled on this channel: enable it at youtube.com/features; this takes up to 24 hours.",
+        ),
+        "rateLimitExceeded" | "userRateLimitExceeded" | "userRequestsExceedRateLimit" | "uploadRateLimitExceeded" => {
+            Failure::rate_limited(Platform::Youtube, reply.retry_after())
+        }
+        "userBroadcastsExceedLimit" | "concurrentBroadcastsExceedLimit" | "sharedIngestionBroadcastsExceedLimit" => {
+            Failure::permanent(
+                "broadcast_limit_reached",
+                "The channel has as many live or scheduled broadcasts as YouTube allows. End or delete some in YouTube \
+                 Studio, then start again.",
+            )
+        }
+        "liveBroadcastNotFound" | "liveStreamNotFound" | "videoNotFound" => {
+            Failure::permanent("broadcast_ended", "The broadcast is not at YouTube any more: somebody deleted it.")
+        }
+        "invalidImage" | "mediaBodyRequired" | "uploadTooLarge" => Failure::permanent(
+            "thumbnail_invalid",
+            "YouTube does not take this thumbnail: it must be a JPEG or PNG of at most 2 MiB.",
+        ),
+        "invalidTitle" => refused("the title. Change it, then start again"),
+        "invalidDescription" => refused("the description. Change it, then start again"),
+        "invalidScheduledStartTime" => refused("the announced start: it must lie ahead"),
+        "backendError" | "internalError" | "errorExecutingTransition" => unclear(reply),
+        _ => return None,
+    })
+}
+
+fn by_status(status: StatusCode, reason: &str, reply: &Reply) -> Failure {
+    match status {
+        StatusCode::UNAUTHORIZED => reauth(),
+        StatusCode::TOO_MANY_REQUESTS => Failure::rate_limited(Platform::Youtube, reply.retry_after()),
+        StatusCode::FORBIDDEN if reason.is_empty() => permission(),
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::permanent("thumbnail_invalid", "YouTube says: too large."),
+        StatusCode::REQUEST_TIMEOUT => unclear(reply),
+        status if status.is_server_error() => unclear(reply),
+        status => {
+            // Letters only: what a platform says is shown to people.
+            let word: String = reason.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
+            refused(&format!("this ({} {word})", status.as_u16()))
+        }
+    }
+}
+
+fn reauth() -> Failure {
+    Failure::reauth(Platform::Youtube, "YouTube does not accept the account's sign-in any more.")
+}
+
+fn permission() -> Failure {
+    Failure::permanent(
+        "platform_permission_missing",
+        "YouTube does not let us do this with the account: a permission is missing. Link the account again and agree to \
+         everything that is asked for.",
+    )
+}
+
+fn refused(what: &str) -> Failure {
+    Failure::permanent("platform_refused", format!("YouTube does not take {what}."))
+}
+
+/// It may have been done or not.
+fn unclear(reply: &Reply) -> Failure {
+    Failure::trouble(Platform::Youtube, Trouble::Unknown).after(reply.retry_after())
+}

@@ -1,1 +1,0 @@
-//! YouTube's daily units, counted in Postgres for all replicas.
