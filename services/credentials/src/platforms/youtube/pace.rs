@@ -50,8 +50,7 @@ pub(super) struct Asked {
 
 /// Media is being sent and viewers do not see it yet; `since_ms` is when this was first so.
 pub(super) fn waiting(asked: Asked, since_ms: i64) -> Due {
-    let next =
-        |last: i64| if last < since_ms { since_ms } else { last + pause(last - since_ms, WAITING) };
+    let next = |last: i64| if last < since_ms { since_ms } else { last + pause(last - since_ms, WAITING) };
     Due { broadcast: next(asked.broadcast), stream: next(asked.stream), video: i64::MAX }
 }
 
