@@ -19,6 +19,8 @@ CREATE TABLE credentials.accounts (
     validated_ms     bigint      NOT NULL DEFAULT 0,
     -- No attempt before this, after a transient failure.
     refresh_after_ms bigint      NOT NULL DEFAULT 0,
+    -- Transient failures in a row.
+    refresh_failures integer     NOT NULL DEFAULT 0,
     linked_ms        bigint      NOT NULL,
     UNIQUE (tenant_id, platform, external_id)
 );

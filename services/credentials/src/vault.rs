@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use domain::ids::{DestinationId, StreamId, TenantId};
 use ring::rand::SystemRandom;
-use secret::StreamKey;
+use secret::{ExposeSecret, SecretString, StreamKey};
+use sqlx::PgConnection;
 
 use crate::{
     crypto::{Broken, Field, KeyId, Keyring, OpenError, Place, Table},
@@ -110,14 +111,28 @@ impl Vault {
         self.store.bounded(work).await
     }
 
+    /// Seals a value in the caller's transaction: it becomes durable together with the caller's own rows. Nothing else
+    /// may wait in that transaction: a rotation waits for it.
+    ///
+    /// # Errors
+    /// [`Error`]; `NotFound` when the record is another tenant's.
+    pub async fn seal_in(&self, conn: &mut PgConnection, place: Place, value: &SecretString) -> Result<(), Error> {
+        self.write(conn, place, value.expose_secret().as_bytes()).await
+    }
+
+    /// Opens a value on the caller's connection, if there is one.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn open_in(&self, conn: &mut PgConnection, place: &Place) -> Result<Option<SecretString>, Error> {
+        let Some(sealed) = secrets::get(conn, place).await? else { return Ok(None) };
+        self.open(place, &sealed).map(|text| Some(SecretString::from(text)))
+    }
+
     async fn put(&self, place: Place, key: &StreamKey) -> Result<(), Error> {
         let work = async {
             let mut tx = self.store.begin().await?;
-            let active = keys::active_for_share(&mut tx).await?.ok_or(Error::NoKey)?;
-            let bytes = self.keyring.seal(active, &place, key.expose().as_bytes())?.ok_or(Error::KeyNotHeld(active))?;
-            if !secrets::put(&mut tx, &Sealed { place, bytes }, active).await? {
-                return Err(Error::NotFound);
-            }
+            self.write(&mut tx, place, key.expose().as_bytes()).await?;
             tx.commit().await.map_err(store::Error::from)?;
             Ok(())
         };
@@ -130,11 +145,22 @@ impl Vault {
             Ok::<_, Error>(secrets::get(&mut conn, place).await?)
         };
         let Some(sealed) = self.store.bounded(work).await? else { return Ok(None) };
-        let opened = self.keyring.open(place, &sealed).inspect_err(|error| {
+        StreamKey::new(self.open(place, &sealed)?).map(Some).map_err(|_| Error::Content)
+    }
+
+    async fn write(&self, conn: &mut PgConnection, place: Place, value: &[u8]) -> Result<(), Error> {
+        let active = keys::active_for_share(conn).await?.ok_or(Error::NoKey)?;
+        let bytes = self.keyring.seal(active, &place, value)?.ok_or(Error::KeyNotHeld(active))?;
+        let ours = secrets::put(conn, &Sealed { place, bytes }, active).await?;
+        if ours { Ok(()) } else { Err(Error::NotFound) }
+    }
+
+    /// The caller boxes the text at once.
+    fn open(&self, place: &Place, sealed: &[u8]) -> Result<String, Error> {
+        let opened = self.keyring.open(place, sealed).inspect_err(|error| {
             metrics::counter!(names::OPEN_FAILURES).increment(1);
             tracing::error!(kind = place.table, record = %place.record, %error, "a stored secret does not open");
         })?;
-        let text = std::str::from_utf8(&opened).map_err(|_| Error::Content)?;
-        StreamKey::new(text.to_owned()).map(Some).map_err(|_| Error::Content)
+        std::str::from_utf8(&opened).map(str::to_owned).map_err(|_| Error::Content)
     }
 }

@@ -4,4 +4,5 @@ mod refusal;
 mod request;
 mod vault_service;
 
+pub(crate) use refusal::chain;
 pub use vault_service::VaultService;

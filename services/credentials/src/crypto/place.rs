@@ -10,6 +10,10 @@ pub enum Table {
     Destination,
     /// Of a stream.
     Stream,
+    /// Of an account on a platform.
+    Account,
+    /// Of a sign-in that a person has begun.
+    Authorization,
     /// The vault's own key check.
     Vault,
 }
@@ -20,6 +24,8 @@ impl Table {
         match self {
             Self::Destination => "destination",
             Self::Stream => "stream",
+            Self::Account => "account",
+            Self::Authorization => "authorization",
             Self::Vault => "vault",
         }
     }
@@ -32,6 +38,12 @@ pub enum Field {
     StreamKey,
     /// The key our ingest takes.
     IngestKey,
+    /// What a platform's API takes.
+    AccessToken,
+    /// What a platform gives the next access token for.
+    RefreshToken,
+    /// The secret half of a sign-in's PKCE pair.
+    Verifier,
     /// The vault's own key check.
     Check,
 }
@@ -42,6 +54,9 @@ impl Field {
         match self {
             Self::StreamKey => "stream_key",
             Self::IngestKey => "ingest_key",
+            Self::AccessToken => "access_token",
+            Self::RefreshToken => "refresh_token",
+            Self::Verifier => "verifier",
             Self::Check => "check",
         }
     }
