@@ -99,6 +99,7 @@ pub async fn connect_with(config: &Config, options: Options) -> anyhow::Result<C
         db,
         bus,
         leases,
+        credentials: PlatformsClient::new(credentials(config)?),
         clock: Arc::new(SystemClock),
         chance,
         options: Arc::new(options),
@@ -107,6 +108,11 @@ pub async fn connect_with(config: &Config, options: Options) -> anyhow::Result<C
         board: Board::default(),
         leader: Leadership::default(),
     })
+}
+
+fn credentials(config: &Config) -> anyhow::Result<grpc::InternalChannel> {
+    let channel = grpc::internal_channel(&config.credentials_url, &config.common.internal_token);
+    channel.context("CREDENTIALS_URL can't be read")
 }
 
 /// The one source of chance in this process.
@@ -134,9 +140,7 @@ async fn migrated(db: &Db, shutdown: &Shutdown) -> bool {
 /// # Errors
 /// `CREDENTIALS_URL` can't be read.
 pub fn spawn(ctx: &Ctx, config: &Config, readiness: &Readiness, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let channel = grpc::internal_channel(&config.credentials_url, &config.common.internal_token);
-    let channel = channel.context("CREDENTIALS_URL can't be read")?;
-    let (vault, platforms) = (VaultClient::new(channel.clone()), PlatformsClient::new(channel));
+    let vault = VaultClient::new(credentials(config)?);
     let (tasks, replicas) = (&shutdown.tasks, config.nats_replicas);
     tasks.spawn(leader::run(ctx.db.clone(), ctx.leader.clone(), shutdown.clone()));
     tasks.spawn(reconcile::run(ctx.clone(), shutdown.clone()));
@@ -144,8 +148,8 @@ pub fn spawn(ctx: &Ctx, config: &Config, readiness: &Readiness, shutdown: &Shutd
     tasks.spawn(liveness::audit::run(ctx.clone(), shutdown.clone()));
     tasks.spawn(reports::run(ctx.clone(), shutdown.clone()));
     tasks.spawn(board::run(ctx.clone(), shutdown.clone()));
-    tasks.spawn(platforms::drive::run(ctx.clone(), platforms.clone(), shutdown.clone()));
-    tasks.spawn(platforms::observe::run(ctx.clone(), platforms, shutdown.clone()));
+    tasks.spawn(platforms::drive::run(ctx.clone(), shutdown.clone()));
+    tasks.spawn(platforms::observe::run(ctx.clone(), shutdown.clone()));
     tasks.spawn(sweep::run(ctx.clone(), shutdown.clone()));
     for _ in 0..ctx.options.outbox_parallel {
         tasks.spawn(dispatch::events::run(ctx.clone(), shutdown.clone()));

@@ -6,7 +6,7 @@ use bus::Bus;
 use lease::Leases;
 use service_kit::{Clock, ticket::TicketKey};
 
-use crate::{board::Board, db::Db, leader::Leadership, options::Options, wake::Wake};
+use crate::{board::Board, db::Db, leader::Leadership, options::Options, platforms::Client, wake::Wake};
 
 /// Clones share everything.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct Ctx {
     pub bus: Bus,
     /// Liveness.
     pub leases: Leases,
+    /// The way to the platforms.
+    pub credentials: Client,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance, from 0 up to 1.

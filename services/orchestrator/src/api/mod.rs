@@ -11,6 +11,7 @@ mod start;
 mod stop;
 mod streams;
 mod test_destination;
+mod test_platform;
 
 use domain::ids::{DestinationId, SessionId, StreamId, TenantId, WorkerId};
 use tonic::{Request, Response, Status};

@@ -103,7 +103,7 @@ impl Job {
             settings: destination.map(|d| d.settings().into()),
             relay_ticket: self.ticket(ctx, session, now_ms),
             input_url: self.world.stream.input_source.clone().filter(|_| is_pull).unwrap_or_default(),
-            skip_publish: self.kind == v1::SessionKind::Test && destination.is_some_and(is_delivering),
+            skip_publish: self.kind == v1::SessionKind::Test && destination.is_some_and(is_in_use),
             generation: unsigned(self.spec_version()),
             relay_http: self.world.source.as_ref().map(|s| s.relay_http.clone()).unwrap_or_default(),
             rtmp_url: destination.map(|d| d.rtmp_url.clone()).unwrap_or_default(),
@@ -129,10 +129,10 @@ impl Job {
     }
 }
 
-/// Its key is in use: another publish with it could disturb the running one.
-fn is_delivering(row: &DestinationRow) -> bool {
+/// Its key is in use, or may be any moment: another publish with it could disturb the running one.
+fn is_in_use(row: &DestinationRow) -> bool {
     let busy = |s: Status| s.is_delivering() || matches!(s, Status::Reconnecting | Status::Stopping);
-    row.status.parse().is_ok_and(busy)
+    row.is_on_platform() || row.status.parse().is_ok_and(busy)
 }
 
 /// For the vault, before it releases a publish target.

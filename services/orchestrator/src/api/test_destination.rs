@@ -12,7 +12,7 @@ use tracing::{Instrument, field::Empty};
 use uuid::Uuid;
 use wire::v1;
 
-use super::{destination_id, tenant};
+use super::{destination_id, tenant, test_platform};
 use crate::{
     ctx::Ctx,
     error::{Error, chain},
@@ -20,6 +20,7 @@ use crate::{
     store::{
         connection_tests, destinations, epochs,
         sessions::{self, Place},
+        streams,
     },
 };
 
@@ -36,18 +37,32 @@ pub(super) async fn test(
     r: v1::DestinationRef,
 ) -> Result<v1::TestDestinationResponse, Error> {
     let (tenant, destination) = (tenant(&r.tenant_id)?, destination_id(&r.destination_id)?);
-    let row = ctx.db.bounded(async {
+    let found = ctx.db.bounded(async {
         let mut conn = ctx.db.pool().acquire().await?;
-        destinations::get(&mut conn, &tenant, destination).await?.ok_or(Error::NotFound)
+        let row = destinations::get(&mut conn, &tenant, destination).await?.ok_or(Error::NotFound)?;
+        let stream = streams::get(&mut conn, &tenant, row.stream()).await?.ok_or(Error::NotFound)?;
+        Ok((stream.is_running().then(|| stream.run_ms()), row))
     });
-    let test = Test { id: SessionId(Uuid::now_v7()), stream: row.await?.stream(), destination };
+    let (run_ms, row) = found.await?;
+    let mut before = Vec::new();
+    if row.is_on_platform() {
+        let findings = test_platform::look(ctx, &tenant, &row, run_ms).await;
+        if !findings.go_on {
+            let ok = findings.steps.iter().all(|s| s.ok);
+            return Ok(v1::TestDestinationResponse { ok, steps: findings.steps });
+        }
+        before = findings.steps;
+    }
+    let test = Test { id: SessionId(Uuid::now_v7()), stream: row.stream(), destination };
     let outcome = tokio::select! {
         outcome = run(ctx, &test) => outcome,
         () = stopping.cancelled() => Err(interrupted()),
     };
     // Nobody needs the row any more; what is left behind is swept.
     let _ = ctx.db.bounded(async { Ok(sessions::remove(&mut *ctx.db.pool().acquire().await?, test.id).await?) }).await;
-    outcome
+    let mut result = outcome?;
+    result.steps.splice(0..0, before);
+    Ok(result)
 }
 
 async fn run(ctx: &Ctx, test: &Test) -> Result<v1::TestDestinationResponse, Error> {

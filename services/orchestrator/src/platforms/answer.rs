@@ -73,7 +73,8 @@ fn refused(status: &Status) -> Failed {
     Failed { fault, retry_after: Duration::ZERO }
 }
 
-pub(super) fn unreachable_fault() -> Fault {
+/// Our own service does not answer.
+pub(crate) fn unreachable_fault() -> Fault {
     let message = "Our connection to the platforms is interrupted. It goes on by itself.";
     Fault::new(Blame::Us, Retry::Transient, "platform_unavailable", message)
 }

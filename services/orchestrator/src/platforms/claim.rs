@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use domain::ids::{DestinationId, StreamId};
+use service_kit::CancellationToken;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use crate::{
     db::Tx,
     error::{Error, chain},
     store::{
-        broadcasts::{self, Due, OnPlatform, Task},
+        platform_claims::{self, Due, OnPlatform, Task},
         streams,
     },
 };
@@ -22,6 +23,7 @@ pub(super) struct Claim {
     stream: StreamId,
     destination: DestinationId,
     token: Uuid,
+    stopping: CancellationToken,
 }
 
 /// The claim is somebody else's now, or could not be kept: whatever the call brings is not ours to write.
@@ -32,7 +34,12 @@ impl Claim {
     ///
     /// # Errors
     /// [`Error::Database`], [`Error::DatabaseTimeout`].
-    pub async fn take(ctx: &Ctx, due: Due, task: Task) -> Result<Option<(Self, OnPlatform)>, Error> {
+    pub async fn take(
+        ctx: &Ctx,
+        stopping: CancellationToken,
+        due: Due,
+        task: Task,
+    ) -> Result<Option<(Self, OnPlatform)>, Error> {
         let token = Uuid::now_v7();
         let taken = ctx.db.bounded(async {
             let mut tx = ctx.db.begin().await?;
@@ -42,18 +49,18 @@ impl Claim {
             let now_ms = ctx.now_ms();
             let until_ms = until(ctx);
             let row = match task {
-                Task::Prepare => broadcasts::claim_prepare(&mut tx, due.id(), token, now_ms, until_ms).await?,
-                Task::Finish => broadcasts::claim_finish(&mut tx, due.id(), token, now_ms, until_ms).await?,
+                Task::Prepare => platform_claims::claim_prepare(&mut tx, due.id(), token, now_ms, until_ms).await?,
+                Task::Finish => platform_claims::claim_finish(&mut tx, due.id(), token, now_ms, until_ms).await?,
             };
             tx.commit().await?;
             Ok(row)
         });
         let Some(row) = taken.await? else { return Ok(None) };
-        let claim = Self { ctx: ctx.clone(), stream: due.stream(), destination: due.id(), token };
+        let claim = Self { ctx: ctx.clone(), stream: due.stream(), destination: due.id(), token, stopping };
         Ok(Some((claim, row)))
     }
 
-    /// Runs a call while keeping the claim. The call is dropped when the claim is lost.
+    /// Runs a call while keeping the claim. The call is dropped when the claim is lost, or this replica leaves.
     pub async fn during<T>(&self, call: impl Future<Output = T>) -> Result<T, Lost> {
         let mut call = Box::pin(call);
         let mut tick = interval(self.ctx.options.platforms.claim_renewal);
@@ -62,6 +69,10 @@ impl Claim {
         loop {
             tokio::select! {
                 done = &mut call => return Ok(done),
+                () = self.stopping.cancelled() => {
+                    self.drop_it().await;
+                    return Err(Lost);
+                }
                 _ = tick.tick() => { self.renew().await?; }
             }
         }
@@ -72,7 +83,7 @@ impl Claim {
     pub async fn renew(&self) -> Result<bool, Lost> {
         let renewed = self.ctx.db.bounded(async {
             let mut conn = self.ctx.db.pool().acquire().await?;
-            Ok(broadcasts::renew(&mut conn, self.destination, self.token, until(&self.ctx)).await?)
+            Ok(platform_claims::renew(&mut conn, self.destination, self.token, until(&self.ctx)).await?)
         });
         match renewed.await {
             Ok(Some(wanted)) => Ok(wanted),
@@ -89,14 +100,14 @@ impl Claim {
     /// # Errors
     /// [`Error::Database`].
     pub async fn give_back(&self, tx: &mut Tx) -> Result<bool, Error> {
-        Ok(broadcasts::release(tx, self.destination, self.token).await?)
+        Ok(platform_claims::release(tx, self.destination, self.token).await?)
     }
 
     /// Gives it back without a result.
-    pub async fn drop_it(self) {
+    pub async fn drop_it(&self) {
         let given = self.ctx.db.bounded(async {
             let mut conn = self.ctx.db.pool().acquire().await?;
-            Ok(broadcasts::release(&mut conn, self.destination, self.token).await?)
+            Ok(platform_claims::release(&mut conn, self.destination, self.token).await?)
         });
         if let Err(error) = given.await {
             tracing::debug!(error = chain(&error), "claim not given back: it runs out");

@@ -1,11 +1,10 @@
 //! Ends what was made at one platform for one destination, however long it takes.
 
-use service_kit::grpc::deadline;
+use service_kit::{CancellationToken, grpc::deadline};
 use tokio::time::sleep;
 use wire::v1;
 
 use super::{
-    Client,
     answer::{self, Failed, Finished},
     claim::{Claim, Lost},
 };
@@ -14,7 +13,8 @@ use crate::{
     error::Error,
     settle::settle,
     store::{
-        broadcasts::{self, Due, Named, OnPlatform, Task},
+        broadcasts::{self, Named},
+        platform_claims::{Due, OnPlatform, Task},
         streams,
     },
     world::World,
@@ -24,10 +24,10 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Database`], [`Error::DatabaseTimeout`], [`Error::Stored`].
-pub(super) async fn finish(ctx: &Ctx, client: Client, due: Due) -> Result<&'static str, Error> {
-    let Some((claim, row)) = Claim::take(ctx, due, Task::Finish).await? else { return Ok("taken") };
+pub(super) async fn finish(ctx: &Ctx, stopping: CancellationToken, due: Due) -> Result<&'static str, Error> {
+    let Some((claim, row)) = Claim::take(ctx, stopping, due, Task::Finish).await? else { return Ok("taken") };
     let Some(named) = open(&row) else { return Ok("taken") };
-    match call(ctx, client, &claim, &row).await {
+    match call(ctx, &claim, &row).await {
         Ok(answer) => write(ctx, &claim, &row, named, answer).await,
         Err(Lost) => Ok("lost"),
     }
@@ -38,11 +38,11 @@ fn open(row: &OnPlatform) -> Option<Named> {
     Some(Named { destination: row.destination.id(), run_ms: broadcast.open_run_ms?, take: broadcast.open_take? })
 }
 
-async fn call(ctx: &Ctx, client: Client, claim: &Claim, row: &OnPlatform) -> Result<Finished, Lost> {
+async fn call(ctx: &Ctx, claim: &Claim, row: &OnPlatform) -> Result<Finished, Lost> {
     let options = &ctx.options.platforms;
     let bound_ms = u64::try_from(options.call.as_millis()).unwrap_or(u64::MAX);
     for _ in 0..options.busy_times {
-        let mut client = client.clone();
+        let mut client = ctx.credentials.clone();
         let destination = &row.destination;
         let request = v1::FinishRequest {
             tenant_id: destination.tenant_id.clone(),

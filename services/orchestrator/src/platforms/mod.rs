@@ -19,7 +19,9 @@ use service_kit::grpc::InternalChannel;
 use wire::v1::platforms_client::PlatformsClient;
 
 /// Our way to the platforms.
-type Client = PlatformsClient<InternalChannel>;
+pub type Client = PlatformsClient<InternalChannel>;
+
+pub(crate) use answer::unreachable_fault;
 
 /// How much and how long.
 #[derive(Clone, Debug)]

@@ -9,23 +9,20 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use wire::v1;
 
 use super::{
-    Client, repair,
+    repair,
     said::{self, News, Read},
 };
 use crate::{
     ctx::Ctx,
     error::{Error, chain},
     settle::settle,
-    store::{
-        broadcasts::{self, OnPlatform},
-        streams,
-    },
+    store::{broadcasts, platform_claims::OnPlatform, streams},
     world::World,
 };
 
 /// Observes until the shutdown.
-pub async fn run(ctx: Ctx, client: super::Client, shutdown: Shutdown) {
-    let mut observer = Observer { ctx, client, asked: HashMap::new() };
+pub async fn run(ctx: Ctx, shutdown: Shutdown) {
+    let mut observer = Observer { ctx, asked: HashMap::new() };
     let mut tick = interval(observer.ctx.options.platforms.look);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -46,7 +43,6 @@ pub async fn run(ctx: Ctx, client: super::Client, shutdown: Shutdown) {
 
 struct Observer {
     ctx: Ctx,
-    client: Client,
     asked: HashMap<DestinationId, Asked>,
 }
 
@@ -91,7 +87,7 @@ impl Observer {
         }
         let broadcasts = rows.iter().map(|row| observed(row)).collect();
         let bound_ms = u64::try_from(self.ctx.options.platforms.observe_call.as_millis()).unwrap_or(u64::MAX);
-        let answer = self.client.observe(deadline(bound_ms, v1::ObserveRequest { broadcasts })).await;
+        let answer = self.ctx.credentials.observe(deadline(bound_ms, v1::ObserveRequest { broadcasts })).await;
         let truths = match answer {
             Ok(answer) => answer.into_inner().truths,
             Err(status) => {

@@ -1,12 +1,11 @@
 //! Makes one platform ready for one destination's run.
 
 use domain::{fault::Fault, settings::Settings};
-use service_kit::grpc::deadline;
+use service_kit::{CancellationToken, grpc::deadline};
 use tokio::time::sleep;
 use wire::v1;
 
 use super::{
-    Client,
     answer::{self, Failed, Prepared},
     claim::{Claim, Lost},
 };
@@ -16,8 +15,10 @@ use crate::{
     rows::BroadcastRow,
     settle::settle,
     store::{
-        broadcasts::{self, Due, Named, OnPlatform, Task},
-        destinations, streams,
+        broadcasts::{self, Named},
+        destinations,
+        platform_claims::{Due, OnPlatform, Task},
+        streams,
     },
     world::World,
 };
@@ -26,9 +27,9 @@ use crate::{
 ///
 /// # Errors
 /// [`Error::Database`], [`Error::DatabaseTimeout`], [`Error::Stored`].
-pub(super) async fn prepare(ctx: &Ctx, client: Client, due: Due) -> Result<&'static str, Error> {
-    let Some((claim, row)) = Claim::take(ctx, due, Task::Prepare).await? else { return Ok("taken") };
-    match call(ctx, client, &claim, &row).await {
+pub(super) async fn prepare(ctx: &Ctx, stopping: CancellationToken, due: Due) -> Result<&'static str, Error> {
+    let Some((claim, row)) = Claim::take(ctx, stopping, due, Task::Prepare).await? else { return Ok("taken") };
+    match call(ctx, &claim, &row).await {
         Ok(Some(answer)) => write(ctx, &claim, &row, answer).await,
         Ok(None) => {
             claim.drop_it().await;
@@ -39,11 +40,11 @@ pub(super) async fn prepare(ctx: &Ctx, client: Client, due: Due) -> Result<&'sta
 }
 
 /// `None`: nobody wants it any more.
-async fn call(ctx: &Ctx, client: Client, claim: &Claim, row: &OnPlatform) -> Result<Option<Prepared>, Lost> {
+async fn call(ctx: &Ctx, claim: &Claim, row: &OnPlatform) -> Result<Option<Prepared>, Lost> {
     let options = &ctx.options.platforms;
     let bound_ms = u64::try_from(options.call.as_millis()).unwrap_or(u64::MAX);
     for _ in 0..options.busy_times {
-        let mut client = client.clone();
+        let mut client = ctx.credentials.clone();
         let request = deadline(bound_ms, request(row));
         let called = claim.during(async move { client.prepare(request).await.map(tonic::Response::into_inner) });
         match answer::prepared(called.await?) {

@@ -6,6 +6,7 @@ pub mod destinations;
 pub mod epochs;
 pub mod idempotency;
 pub mod outbox;
+pub mod platform_claims;
 pub mod run_errors;
 pub mod sessions;
 pub mod sources;

@@ -183,16 +183,62 @@ async fn two_replicas_call_once_and_one_may_die() -> anyhow::Result<()> {
     worker.take(4).await?;
     assert_eq!((platforms.count("prepare"), platforms.script(|s| s.most_at_once)), (4, 4));
 
-    let other = house.stream_on(&[Platform::Youtube]).await?;
-    platforms.will_prepare([Prepare::Hang]);
-    platforms.script(|s| s.delay = Duration::ZERO);
-    house.replicas[0].streams().start(other.start(0)).await?;
-    testkit::wait::until_true("called", SOON, async || platforms.count("prepare") == 5).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_claim_of_a_replica_that_died_runs_out() -> anyhow::Result<()> {
+    let house = House::start().await?;
+    let platforms = house.vault.platforms.clone();
+    let stream = house.stream_on(&[Platform::Youtube]).await?;
+    let mut worker = Worker::hire(&house, "w-1").await?;
+    let refused = Prepare::Fault(fault("platform_unavailable", Retry::Transient), 60_000);
+    platforms.will_prepare([refused]);
+    house.begin(&stream).await?;
+    testkit::wait::until_true("called", SOON, async || platforms.count("prepare") == 1).await?;
+    house.see(&stream, "starting: preparing", SOON).await?;
+    // As a replica leaves it that is killed while it calls.
+    let pool = house.one().ctx.db.pool();
+    testkit::wait::until_true("claimed", SOON, async || {
+        claimed_rows(pool, house.one().ctx.now_ms() + 2_500).await == 1
+    })
+    .await?;
     let began = Instant::now();
-    // Whichever holds the claim: one of the two goes on. Without a stop's grace, as a kill would have it.
+    worker.take_one().await?;
+    let took = began.elapsed();
+    assert!(took > Duration::from_millis(1_500) && took < Duration::from_secs(4), "{took:?}");
+    Ok(())
+}
+
+async fn claimed_rows(pool: &sqlx::PgPool, until_ms: i64) -> u64 {
+    let claim = sqlx::query(
+        "UPDATE destinations SET platform_claim = gen_random_uuid(), platform_claim_job = 'prepare',
+            prep_retry_at_ms = NULL, platform_claim_until_ms = $1 WHERE prep_fault IS NOT NULL",
+    );
+    claim.bind(until_ms).execute(pool).await.unwrap().rows_affected()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_leaves_hands_over_at_once() -> anyhow::Result<()> {
+    let late = std::sync::atomic::AtomicBool::new(false);
+    let house = House::with_options(2, &[], |o| {
+        // The second looks rarely, and is not woken by what the first does.
+        if late.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            o.platforms.look = Duration::from_secs(1);
+        }
+    })
+    .await?;
+    let platforms = house.vault.platforms.clone();
+    let stream = house.stream_on(&[Platform::Youtube]).await?;
+    let mut worker = Worker::hire_at(&house, 1, "w-1").await?;
+    platforms.will_prepare([Prepare::Hang]);
+    house.begin(&stream).await?;
+    testkit::wait::until_true("called", SOON, async || platforms.count("prepare") == 1).await?;
+    let began = Instant::now();
     house.replicas[0].stop().await;
-    let placed = tokio::time::timeout(Duration::from_secs(30), worker.take_one()).await;
-    assert!(placed.is_ok(), "{:?} after {:?}", platforms.journal(), began.elapsed());
+    worker.take_one().await?;
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(platforms.script(|s| s.most_at_once), 1);
     Ok(())
 }
 

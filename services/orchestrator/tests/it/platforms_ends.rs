@@ -200,3 +200,46 @@ async fn a_platform_worker_is_never_placed_before_it_is_ready() -> anyhow::Resul
     assert_eq!(house.line(&stream).await, "starting: preparing");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_test_disturbs_no_platform() -> anyhow::Result<()> {
+    let house = House::start().await?;
+    let platforms = house.vault.platforms.clone();
+    let stream = house.stream_on(&[Platform::Youtube, Platform::Cloudflare, Platform::Twitch]).await?;
+    let names = async |n: usize| {
+        let result = house.streams().test_destination(stream.destination(n)).await.unwrap().into_inner();
+        let step = |s: v1::TestStep| (s.name, s.ok, s.fault.map(|f| f.code).unwrap_or_default());
+        (result.ok, result.steps.into_iter().map(step).collect::<Vec<_>>())
+    };
+    let step = |name: &str, ok: bool, code: &str| (name.to_owned(), ok, code.to_owned());
+    assert_eq!(names(0).await, (false, vec![step("account", false, "account_not_linked")]));
+    assert_eq!(names(1).await, (true, vec![step("account", true, ""), step("prepare", true, "not_prepared")]));
+    assert_eq!(names(2).await, (false, vec![step("account", false, "platform_not_configured")]));
+    let account = v1::Account { id: "a".into(), tenant_id: TENANT.into(), status: "ok".into(), ..Default::default() };
+    platforms.script(|s| s.accounts.push(account));
+    assert!(names(0).await.0);
+    assert!(platforms.journal().is_empty());
+
+    // Prepared: a worker tries the ingest, up to publishing.
+    let mut worker = Worker::hire(&house, "w-1").await?;
+    house.begin(&stream).await?;
+    worker.take(3).await?;
+    let testing = tokio::spawn({
+        let (mut streams, request) = (house.streams(), stream.destination(0));
+        async move { streams.test_destination(request).await }
+    });
+    let job = worker.take_one().await?;
+    assert_eq!((job.spec.kind(), job.spec.skip_publish), (v1::SessionKind::Test, true));
+    let tried = v1::TestStep { name: "connect".into(), ok: true, took_ms: 3, fault: None };
+    let finish = v1::FinishTestRequest {
+        session_id: job.spec.session_id.clone(),
+        epoch: job.spec.epoch,
+        worker_id: worker.id.as_str().into(),
+        result: Some(v1::TestDestinationResponse { ok: true, steps: vec![tried] }),
+    };
+    house.one().sessions().finish_test(finish).await?;
+    let result = testing.await??.into_inner();
+    let names: Vec<_> = result.steps.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!((result.ok, names), (true, vec!["account", "connect"]));
+    Ok(())
+}

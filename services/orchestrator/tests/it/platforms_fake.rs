@@ -166,7 +166,13 @@ impl Platforms for FakePlatforms {
     }
 
     async fn list_platforms(&self, _: Request<v1::PlatformsEmpty>) -> Result<Response<v1::PlatformList>, Status> {
-        Err(Status::unimplemented(""))
+        let of = |platform: v1::Platform, needs_account| v1::PlatformInfo {
+            platform: platform.into(),
+            configured: true,
+            needs_account,
+        };
+        let platforms = vec![of(v1::Platform::Youtube, true), of(v1::Platform::Cloudflare, false)];
+        Ok(Response::new(v1::PlatformList { platforms }))
     }
     async fn begin_link(&self, _: Request<v1::BeginLinkRequest>) -> Result<Response<v1::BeginLinkResponse>, Status> {
         Err(Status::unimplemented(""))
