@@ -59,9 +59,16 @@ CREATE TABLE credentials.broadcasts (
     truth           jsonb   NOT NULL DEFAULT '{}',
     next_look_ms    bigint  NOT NULL DEFAULT 0,
     looks           integer NOT NULL DEFAULT 0,
+    -- Looks that failed in a row.
+    failures        integer NOT NULL DEFAULT 0,
+    -- When somebody last asked how it is; what nobody asks about is not looked at.
+    observed_ms     bigint  NOT NULL DEFAULT 0,
+    -- The destination is deleted: with the end of the broadcast the row goes, and everything kept for it.
+    forget          boolean NOT NULL DEFAULT false,
     updated_ms      bigint  NOT NULL
 );
 CREATE INDEX broadcasts_due ON credentials.broadcasts (next_look_ms) WHERE phase = 'ready';
+CREATE INDEX broadcasts_forgotten ON credentials.broadcasts (updated_ms) WHERE forget;
 CREATE INDEX broadcasts_of_account ON credentials.broadcasts (account_id);
 
 -- Units of a platform's project used in one day of the platform's calendar.

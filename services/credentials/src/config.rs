@@ -5,6 +5,7 @@ use service_kit::CommonConfig;
 
 use crate::{
     crypto::{PRODUCTION_LOG_N, Passphrase, Weak},
+    platforms::PlatformsConfig,
     unlock::Passphrases,
 };
 
@@ -33,6 +34,9 @@ pub struct Config {
     /// log2 of scrypt's cost for a new key; production always takes 17.
     #[arg(long, env = "VAULT_SCRYPT_LOG_N", value_parser = clap::value_parser!(u8).range(i64::from(LEAST_LOG_N)..=20))]
     pub scrypt_log_n: Option<u8>,
+    /// The platforms with an API.
+    #[command(flatten)]
+    pub platforms: PlatformsConfig,
     /// What to do; serve when left out.
     #[command(subcommand)]
     pub command: Option<Command>,

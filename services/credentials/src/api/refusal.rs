@@ -3,8 +3,14 @@
 use service_kit::grpc;
 use tonic::{Code, Status};
 
-use crate::{owner, platforms, vault};
+use crate::{
+    broadcasts, owner,
+    platforms::{self, Failure},
+    vault,
+};
 
+/// How long the platform wants to be left alone, beside a transient refusal.
+const RETRY_AFTER_MS: &str = "x-retry-after-ms";
 const OUR_SIDE: &str = "Something went wrong on our side.";
 const TRY_AGAIN: &str = "The vault is not available. Try again in a few seconds.";
 
@@ -33,11 +39,40 @@ impl From<platforms::Error> for Status {
                 let message = "The destination has no stream key. Give it one, then start again.";
                 grpc::status(Code::FailedPrecondition, "stream_key_missing", Some("stream_key"), message)
             }
-            platforms::Error::Unsupported(_) => {
-                let message = "This platform is not set up here.";
-                grpc::status(Code::FailedPrecondition, "platform_not_configured", Some("platform"), message)
+            platforms::Error::Broadcast(error) => error.into(),
+            platforms::Error::NotReady => {
+                let message = "The broadcast is not ready to take the stream yet. Try again in a moment.";
+                grpc::status(Code::Unavailable, "broadcast_not_ready", None, message)
             }
         }
+    }
+}
+
+impl From<broadcasts::Error> for Status {
+    fn from(error: broadcasts::Error) -> Self {
+        match error {
+            broadcasts::Error::Store(error) => vault::Error::from(error).into(),
+            broadcasts::Error::Vault(error) => error.into(),
+            broadcasts::Error::NotFound => vault::Error::NotFound.into(),
+            broadcasts::Error::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        let code = match failure.code() {
+            "account_not_found" => Code::NotFound,
+            "platform_rate_limited" => Code::ResourceExhausted,
+            _ if failure.is_transient() => Code::Unavailable,
+            _ => Code::FailedPrecondition,
+        };
+        let field = (failure.code() == "platform_not_configured").then_some("platform");
+        let mut status = grpc::status(code, failure.code(), field, failure.fault.message.clone());
+        if let Some(after) = failure.after {
+            status.metadata_mut().insert(RETRY_AFTER_MS, (after.as_millis() as u64).into());
+        }
+        status
     }
 }
 
@@ -93,8 +128,23 @@ mod tests {
         check(&vault::Error::Open(OpenError::Forged).into(), Code::Internal, "internal");
         check(&vault::Error::NotFound.into(), Code::NotFound, "not_found");
         check(&platforms::Error::NoKey.into(), Code::FailedPrecondition, "stream_key_missing");
+        check(&platforms::Error::NotReady.into(), Code::Unavailable, "broadcast_not_ready");
+        check(&broadcasts::Error::NotFound.into(), Code::NotFound, "not_found");
         check(&owner::Error::NotOwner.into(), Code::FailedPrecondition, "not_owner");
         let gone = owner::Error::Unavailable(Status::unavailable("x"));
         check(&gone.into(), Code::Unavailable, "orchestrator_unavailable");
+    }
+
+    #[test]
+    fn what_a_platform_refuses() {
+        let check_failure = |failure: Failure, code| check(&failure.clone().into(), code, failure.code());
+        check_failure(Failure::transient("platform_unavailable", "x"), Code::Unavailable);
+        check_failure(Failure::permanent("not_offered_by_platform", "x"), Code::FailedPrecondition);
+        check_failure(Failure::permanent("account_not_found", "x"), Code::NotFound);
+        let limited =
+            Failure::rate_limited(domain::platform::Platform::Twitch, Some(std::time::Duration::from_secs(2)));
+        let status = Status::from(limited);
+        check(&status, Code::ResourceExhausted, "platform_rate_limited");
+        assert_eq!(status.metadata().get(RETRY_AFTER_MS).and_then(|value| value.to_str().ok()), Some("2000"));
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn stream_key(text: String) -> Result<StreamKey, Status> {
     })
 }
 
-fn id<T: FromStr>(text: &str, field: &'static str) -> Result<T, Status> {
+pub(super) fn id<T: FromStr>(text: &str, field: &'static str) -> Result<T, Status> {
     T::from_str(text).map_err(|_| malformed(field))
 }
 
@@ -58,7 +58,7 @@ fn name(text: String, field: &'static str) -> Result<String, Status> {
     if text.is_empty() || text.len() > MAX_NAME_BYTES { Err(malformed(field)) } else { Ok(text) }
 }
 
-fn malformed(field: &'static str) -> Status {
+pub(super) fn malformed(field: &'static str) -> Status {
     grpc::status(Code::InvalidArgument, "invalid", Some(field), format!("{field} is missing or malformed"))
 }
 

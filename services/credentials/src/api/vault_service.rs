@@ -8,25 +8,26 @@ use wire::v1::{
 };
 
 use super::request;
-use crate::{ingest_key, names, owner::Orchestrator, platforms, vault::Vault};
+use crate::{broadcasts::Broadcasts, ingest_key, names, owner::Orchestrator, platforms, vault::Vault};
 
 /// See `credentials.proto`.
 #[derive(Clone, Debug)]
 pub struct VaultService {
     vault: Vault,
     orchestrator: Orchestrator,
+    broadcasts: Broadcasts,
 }
 
 impl VaultService {
-    /// Serves this vault; the orchestrator says who owns a session.
-    pub fn new(vault: Vault, orchestrator: Orchestrator) -> Self {
-        Self { vault, orchestrator }
+    /// Serves this vault; the orchestrator says who owns a session, the broadcasts where those on platforms go.
+    pub fn new(vault: Vault, orchestrator: Orchestrator, broadcasts: Broadcasts) -> Self {
+        Self { vault, orchestrator, broadcasts }
     }
 
     async fn release(&self, request: GetPublishTargetRequest) -> Result<PublishTarget, Status> {
         let claim = request::claim(request)?;
         let owned = self.orchestrator.check_owner(&claim).await?;
-        let target = platforms::publish_target(&owned, &self.vault).await?;
+        let target = platforms::publish_target(&owned, &self.vault, &self.broadcasts).await?;
         tracing::info!(
             destination = %claim.destination,
             session = %claim.session,
@@ -69,8 +70,15 @@ impl vault_server::Vault for VaultService {
         let request = request.into_inner();
         let destination = request::optional(&request.destination_id, request::destination)?;
         let stream = request::optional(&request.stream_id, request::stream)?;
-        let removed = self.vault.delete(&request::tenant(request.tenant_id)?, destination, stream).await?;
-        tracing::info!(?destination, ?stream, removed, "secrets deleted");
+        let tenant = request::tenant(request.tenant_id)?;
+        if let Some(destination) = destination {
+            // At once, or with the end of its broadcast.
+            self.broadcasts.forget(&tenant, destination).await?;
+        }
+        if stream.is_some() {
+            self.vault.delete(&tenant, None, stream).await?;
+        }
+        tracing::info!(?destination, ?stream, "secrets deleted");
         Ok(Response::new(VaultEmpty {}))
     }
 
@@ -100,6 +108,7 @@ fn outcome(status: &Status) -> &'static str {
     match service_kit::grpc::error_code(status) {
         Some("not_owner") => "not_owner",
         Some("stream_key_missing") => "no_key",
+        Some("broadcast_not_ready") => "not_ready",
         _ if status.code() == tonic::Code::Unavailable => "unavailable",
         _ => "failed",
     }

@@ -1,8 +1,9 @@
 //! Where a destination's publish target comes from, platform by platform.
 //!
-//! `rtmp_custom` takes what the person gave. The platforms with an API join here: each gets a module of its own that
-//! prepares a broadcast with the destination's linked account (`Owned::account`) and answers the same [`Target`].
+//! `rtmp_custom` takes what the person gave. On a platform with an API a broadcast has been prepared before the session was
+//! placed ([`crate::broadcasts`]); each platform's module knows how.
 
+mod assemble;
 pub mod budget;
 pub mod cloudflare;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod facebook;
 pub mod failure;
 pub mod features;
 pub mod lifecycle;
+pub mod registry;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod twitch;
@@ -20,10 +22,12 @@ use domain::platform::Platform;
 use secret::{RedactedUrl, StreamKey};
 
 use crate::{
+    broadcasts::{self, Broadcasts},
     owner::Owned,
     vault::{self, Vault},
 };
 
+pub use assemble::assemble;
 pub use budget::{Budget, Purpose};
 pub use config::PlatformsConfig;
 pub use failure::{Failure, name};
@@ -31,6 +35,7 @@ pub use features::{Applied, Features};
 pub use lifecycle::{
     AccountInfo, Book, Judgement, Lifecycle, Ready, Repair, Run, State, Thumbnail, Token, Tokens, Truth,
 };
+pub use registry::{Platforms, not_configured};
 
 /// Where to publish. `Debug` hides the key.
 #[derive(Clone)]
@@ -58,23 +63,28 @@ pub enum Error {
     /// Nobody gave one.
     #[error("the destination has no stream key")]
     NoKey,
-    /// Not built in, or not set up.
-    #[error("platform {0} is not set up")]
-    Unsupported(Platform),
+    /// The row of its broadcast.
+    #[error("the broadcast can't be read")]
+    Broadcast(#[from] broadcasts::Error),
+    /// The platform does not take the stream yet, or any more.
+    #[error("the broadcast is not ready")]
+    NotReady,
 }
 
 /// The target of a destination whose owner asks for it.
 ///
 /// # Errors
 /// [`Error`].
-pub async fn publish_target(owned: &Owned, vault: &Vault) -> Result<Target, Error> {
+pub async fn publish_target(owned: &Owned, vault: &Vault, broadcasts: &Broadcasts) -> Result<Target, Error> {
     match owned.platform {
         Platform::RtmpCustom => {
             let key = vault.stream_key(owned.tenant.clone(), owned.destination).await?.ok_or(Error::NoKey)?;
             Ok(Target { rtmp_url: owned.rtmp_url.clone(), key, backup_urls: Vec::new() })
         }
-        platform @ (Platform::Youtube | Platform::Twitch | Platform::Facebook | Platform::Cloudflare) => {
-            Err(Error::Unsupported(platform))
+        Platform::Youtube | Platform::Twitch | Platform::Facebook | Platform::Cloudflare => {
+            let place = broadcasts.target(&owned.tenant, owned.destination).await?.ok_or(Error::NotReady)?;
+            let key = vault.stream_key(owned.tenant.clone(), owned.destination).await?.ok_or(Error::NotReady)?;
+            Ok(Target { rtmp_url: place.rtmp_url, key, backup_urls: place.backup_urls })
         }
     }
 }
