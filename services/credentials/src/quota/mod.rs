@@ -7,7 +7,7 @@ mod pacific;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use service_kit::Clock;
 use time::OffsetDateTime;
@@ -65,7 +65,7 @@ impl Budget for Quota {
     async fn spend(&self, units: u32, purpose: Purpose) -> Result<(), Failure> {
         match self.take(units, limit(self.daily, purpose)).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(used_up(self.clock.now())),
+            Ok(false) => Err(used_up(self.clock.now(), purpose)),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the quota can't be counted");
                 Err(Failure::ours())
@@ -88,17 +88,19 @@ pub(crate) fn limit(daily: i64, purpose: Purpose) -> i64 {
     }
 }
 
-/// Nothing is left until the next midnight in Los Angeles.
-pub(crate) fn used_up(now: OffsetDateTime) -> Failure {
+/// Nothing is left for `purpose` until the next midnight in Los Angeles.
+pub(crate) fn used_up(now: OffsetDateTime, purpose: Purpose) -> Failure {
     let wait = pacific::until_midnight(now);
     let reset = now + wait;
-    let (hour, minute) = (reset.hour(), reset.minute());
-    let message = format!(
-        "YouTube's daily allowance of calls is used up until {:04}-{:02}-{:02} {hour:02}:{minute:02} UTC. \
-         Until then YouTube can't be asked or told anything.",
-        reset.year(),
-        u8::from(reset.month()),
-        reset.day(),
-    );
-    Failure::transient("platform_quota_exceeded", message).after(Some(wait.max(Duration::from_secs(1))))
+    let at = format!("{} {:02}:{:02} UTC", reset.date(), reset.hour(), reset.minute());
+    let message = match purpose {
+        Purpose::GoLive => format!(
+            "YouTube's daily allowance of calls is used up until {at}. Until then YouTube can't be asked or told anything."
+        ),
+        Purpose::Look => format!(
+            "YouTube's daily allowance of calls is nearly used up; what is left is kept for starts and stops. Less is \
+             known of the broadcast until {at}."
+        ),
+    };
+    Failure::transient("platform_quota_exceeded", message).after(Some(wait))
 }

@@ -1,5 +1,7 @@
 //! Against a Postgres of its own.
 
+use std::time::Duration;
+
 use secret::SecretString;
 use service_kit::ManualClock;
 use testkit::Postgres;

@@ -188,7 +188,7 @@ impl Channel<'_> {
         tracing::debug!(path = call.path, status = reply.status.as_u16(), reason = problem.reason, "YouTube refused");
         if problem.is(&fault::QUOTA) {
             self.api.budget.exhausted().await;
-            return Err(Problem { failure: quota::used_up(self.api.clock.now()), ..problem });
+            return Err(Problem { failure: quota::used_up(self.api.clock.now(), Purpose::GoLive), ..problem });
         }
         Err(problem)
     }

@@ -181,10 +181,15 @@ pub(super) async fn ours(work: &Work<'_>, intents: &[Intent]) -> Result<Vec<Stri
     let fits = |broadcast: &Broadcast| {
         let Some(snippet) = &broadcast.snippet else { return false };
         let at = snippet.scheduled_start_time.as_deref().and_then(seconds);
-        intents.iter().any(|i| i.title == snippet.title && at.is_some() && seconds(&i.scheduled_start) == at)
+        intents.iter().any(|i| is_same(&i.title, &snippet.title) && at.is_some() && seconds(&i.scheduled_start) == at)
     };
     let found = upcoming.into_iter().filter(|broadcast| !taken.contains(&broadcast.id) && fits(broadcast));
     Ok(found.map(|broadcast| broadcast.id).collect())
+}
+
+/// YouTube may tidy up the spaces of a title.
+fn is_same(ours: &str, theirs: &str) -> bool {
+    ours.split_whitespace().eq(theirs.split_whitespace())
 }
 
 /// One that was never live; it may be gone already.

@@ -18,6 +18,8 @@ const LOOKS: u32 = 12;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Attempts at an earlier take's broadcast before the present one is prepared in spite of it.
 const ATTEMPTS: u32 = 3;
+/// Attempts before it is left to the person, who has been told.
+const GIVE_UP: u32 = 20;
 
 /// Ends it; `Ok` when YouTube says that it is over, or does not know it.
 pub(super) async fn end(work: &Work<'_>, id: &str, mut patience: u32) -> Result<(), Problem> {
@@ -80,7 +82,9 @@ pub(super) async fn stale(work: &mut Work<'_>, patience: u32) -> Result<(), Prob
         } else {
             work.progress.note("An earlier broadcast could not be ended yet: look for it in YouTube Studio.");
         }
-        left.push(old);
+        if old.attempts < GIVE_UP {
+            left.push(old);
+        }
     }
     work.progress.stale = left;
     work.save().await?;

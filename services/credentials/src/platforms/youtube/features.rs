@@ -6,7 +6,7 @@ use wire::v1;
 use super::{
     WATCH,
     fault::Problem,
-    model::{Broadcast, BroadcastDetails, BroadcastSnippet},
+    model::{Broadcast, BroadcastDetails, BroadcastSnippet, BroadcastStatus},
     progress::Work,
     wishes,
 };
@@ -92,12 +92,25 @@ async fn always(work: &Work<'_>, id: &str, found: &Broadcast, wanted: &Wanted, e
     }
     if wanted.status {
         parts.push("status");
-        changed.status = Some(wishes::status(&work.run.settings));
+        changed.status = Some(status(work, found, wanted));
     }
     if parts.len() > 1 {
         work.channel.update_broadcast(&parts.join(","), &changed).await.map_err(Failure::from)?;
     }
     Ok(())
+}
+
+/// What somebody has set in YouTube Studio stays, unless it is what changes now.
+fn status(work: &Work<'_>, found: &Broadcast, wanted: &Wanted) -> BroadcastStatus {
+    let ours = wishes::status(&work.run.settings);
+    let mut status = found.status.clone().unwrap_or_default();
+    if wanted.always.contains(&"privacy") {
+        status.privacy_status = ours.privacy_status;
+    }
+    if wanted.always.contains(&"made_for_kids") {
+        status.self_declared_made_for_kids = ours.self_declared_made_for_kids;
+    }
+    status
 }
 
 fn snippet(work: &Work<'_>, found: &Broadcast, wanted: &Wanted, with_time: bool) -> BroadcastSnippet {

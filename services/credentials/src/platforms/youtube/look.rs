@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use futures::future::join_all;
+
 use super::{
     Youtube,
     api::{Channel, MOST},
@@ -30,15 +32,15 @@ pub(super) async fn look(youtube: &Youtube, runs: &[Run], now_ms: i64) -> Vec<Re
     let mut seen: Vec<Seen<'_>> = runs.iter().map(|run| remember(youtube, run, now_ms)).collect();
     if let Err(problem) = ask(&channel, &mut seen, now_ms).await {
         // What was not asked is not known; what is not due is as it was.
-        for one in seen.iter_mut().filter(|one| one.watch.due().first() <= now_ms) {
+        let asked = |one: &&mut Seen<'_>| !one.watch.id.is_empty() && one.watch.due().first() <= now_ms;
+        for one in seen.iter_mut().filter(asked) {
             one.failure = Some(problem.failure.clone());
         }
     }
+    let well = seen.iter_mut().filter(|one| one.failure.is_none() && !one.watch.id.is_empty());
+    join_all(well.map(|one| step(&channel, one, now_ms))).await;
     let mut truths = Vec::with_capacity(seen.len());
-    for mut one in seen {
-        if one.failure.is_none() && !one.watch.id.is_empty() {
-            step(&channel, &mut one, now_ms).await;
-        }
+    for one in seen {
         truths.push(conclude(&channel, &one, now_ms).await);
         if !one.watch.id.is_empty() {
             youtube.memory.keep(one.run.destination, one.watch, now_ms);
@@ -50,7 +52,7 @@ pub(super) async fn look(youtube: &Youtube, runs: &[Run], now_ms: i64) -> Vec<Re
 fn remember<'a>(youtube: &Youtube, run: &'a Run, now_ms: i64) -> Seen<'a> {
     let progress = Progress::of(run);
     let id = progress.broadcast_of(run).unwrap_or_default();
-    let known = youtube.memory.take(run.destination).filter(|watch| watch.id == id);
+    let known = youtube.memory.get(run.destination).filter(|watch| watch.id == id);
     let mut watch = known.unwrap_or_else(|| Watch::new(id, now_ms));
     watch.used_ms = now_ms;
     watch.publishing(run.publishing_ms);

@@ -18,8 +18,8 @@ const UNUSED_MS: i64 = 2 * 3_600_000;
 pub(super) struct Memory(Mutex<HashMap<DestinationId, Watch>>);
 
 impl Memory {
-    pub fn take(&self, destination: DestinationId) -> Option<Watch> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&destination)
+    pub fn get(&self, destination: DestinationId) -> Option<Watch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&destination).cloned()
     }
 
     pub fn keep(&self, destination: DestinationId, watch: Watch, now_ms: i64) {

@@ -36,7 +36,7 @@ use crate::http::{Http, Trouble};
 
 /// Where viewers watch; the broadcast's id follows.
 const WATCH: &str = "https://www.youtube.com/watch?v=";
-/// One prepare or finish takes no longer; what is done by then is remembered.
+/// One call takes no longer; what is done by then is remembered.
 const BOUND: Duration = Duration::from_secs(14);
 
 /// Base URLs, without a slash at the end.
@@ -83,7 +83,9 @@ impl Lifecycle for Youtube {
     }
 
     async fn look(&self, runs: &[Run], now_ms: i64) -> Vec<Result<Truth, Failure>> {
-        look::look(self, runs, now_ms).await
+        let looked = timeout(BOUND, Box::pin(look::look(self, runs, now_ms))).await;
+        let late = || Err(Failure::trouble(Platform::Youtube, Trouble::Unknown));
+        looked.unwrap_or_else(|_| runs.iter().map(|_| late()).collect())
     }
 
     async fn finish(&self, run: &Run) -> Result<(), Failure> {

@@ -8,7 +8,10 @@ const PATIENCE: u32 = 2;
 
 /// See [`crate::platforms::Lifecycle::prepare`].
 pub(super) async fn prepare(mut work: Work<'_>) -> Result<Ready, Failure> {
-    let account = work.run.account.as_ref().map(|account| account.external_id.clone()).unwrap_or_default();
+    let Some(account) = work.run.account.as_ref().map(|account| account.external_id.clone()) else {
+        let message = "No YouTube account is linked. Sign in to YouTube, then start the destination again.";
+        return Err(Failure::permanent("account_not_linked", message));
+    };
     work.progress.turn_to(work.run, &account);
     match steps(&mut work).await {
         Ok(()) => Ok(ready(&work)),

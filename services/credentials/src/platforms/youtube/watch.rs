@@ -37,6 +37,8 @@ pub(super) struct Watch {
     starts_itself: bool,
     bound: Option<String>,
     flow: Option<Flow>,
+    /// The stream with its key is not at YouTube any more.
+    keyless: bool,
     health: Judgement,
     issues: Vec<String>,
     viewers: u64,
@@ -86,7 +88,7 @@ impl Watch {
             self.starts_itself = details.enable_auto_start.unwrap_or(false);
             self.bound = details.bound_stream_id.clone();
         }
-        if life == Life::Live && self.life != Some(Life::Live) {
+        if life == Life::Live && self.live_ms == 0 {
             self.live_ms = now_ms;
         }
         self.starting_ms = if life.is_starting() { self.starting_ms.or(Some(now_ms)) } else { None };
@@ -95,7 +97,7 @@ impl Watch {
 
     /// YouTube's answer; `None` when it does not know the stream.
     pub fn saw_stream(&mut self, seen: Option<&Stream>, now_ms: i64) {
-        self.asked.stream = now_ms;
+        (self.asked.stream, self.keyless) = (now_ms, seen.is_none());
         let status = seen.and_then(|seen| seen.status.clone()).unwrap_or_default();
         self.active_ms = if status.stream_status == Flow::Active { self.active_ms.or(Some(now_ms)) } else { None };
         self.flow = Some(status.stream_status);
@@ -144,7 +146,7 @@ impl Watch {
 
     /// The state has changed behind our back: it is read at once.
     pub fn reread(&mut self) {
-        self.life = None;
+        self.asked.broadcast = 0;
     }
 
     /// YouTube saw no media when we told it to go live.
@@ -214,6 +216,14 @@ impl Watch {
                     Retry::Transient,
                     "platform_unavailable",
                     "YouTube does not bring the broadcast on air. A new one is made.",
+                ),
+            )),
+            _ if self.keyless => Some((
+                Repair::Renew,
+                fault(
+                    Retry::Transient,
+                    "platform_rejects_stream",
+                    "The stream key was deleted at YouTube. Another one is made, and a broadcast with it.",
                 ),
             )),
             _ => self.silence(),

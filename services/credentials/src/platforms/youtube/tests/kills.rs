@@ -123,3 +123,29 @@ async fn the_end_is_told_once_more_when_its_answer_is_lost() {
         assert_eq!(world.broadcasts(), [""; 0], "{kind}");
     }
 }
+
+/// Also the answers to the looks for what was lost, and to the second sending.
+#[tokio::test]
+async fn any_two_answers_lost() {
+    const KINDS: [&str; 3] = ["before", "after", "503"];
+    let lose = |nth: u32, kind: &str| {
+        let fault = Fault { method: None, ..Fault::on("", ANY) }.nth(nth);
+        match kind {
+            "before" => fault.reset(Reset::Before),
+            "after" => fault.reset(Reset::After),
+            _ => Fault { apply: Some(true), ..fault.answer(503, serde_json::json!({})) },
+        }
+    };
+    for first in 1..=4 {
+        for second in first + 1..=6 {
+            for (one, two) in KINDS.into_iter().flat_map(|one| KINDS.map(|two| (one, two))) {
+                let world = World::start().await;
+                let place = world.place(PlatformSettings::default());
+                world.sim.fault(lose(first, one));
+                world.sim.fault(lose(second, two));
+                world.prepared(&place).await;
+                check(&world, &place, &format!("{one} at {first}, {two} at {second}")).await;
+            }
+        }
+    }
+}

@@ -1,12 +1,12 @@
 //! The whole life, as the simulator's journal has it.
 
 use domain::platform_settings::{Latency, PlatformSettings, Privacy};
-use platform_sim::contract::Contract;
+use secret::ExposeSecret;
 use serde_json::json;
 use service_kit::Clock;
 
 use super::{publisher::Live, world::World};
-use crate::platforms::{Judgement, Lifecycle, Repair, State, Thumbnail};
+use crate::platforms::{Judgement, Lifecycle, Repair, State, Thumbnail, Tokens};
 
 const GOP: u32 = 60;
 
@@ -44,9 +44,6 @@ async fn from_nothing_to_live_to_the_end() {
     assert_eq!(world.broadcasts(), ["complete"]);
     let mut journal = world.sim.journal();
     journal.retain(|entry| entry.path.contains("/youtube/"));
-    if let Some(contract) = Contract::find().unwrap() {
-        assert_eq!(contract.violations(&journal), Vec::<String>::new());
-    }
     let mut lines: Vec<String> = Vec::new();
     for entry in &journal {
         let line = json!({"call": entry.line(), "body": entry.body}).to_string();
@@ -167,4 +164,56 @@ async fn a_broadcast_that_is_over_or_stuck_is_made_anew() {
     assert_eq!((truth.state, truth.repair), (State::Ended, Some(Repair::Renew)));
     assert_eq!(truth.fault.unwrap().code, "broadcast_ended");
     live.finish().await;
+}
+
+#[tokio::test]
+async fn a_deleted_stream_key_is_made_anew() {
+    let world = World::start().await;
+    let mut place = world.place(PlatformSettings::default());
+    world.prepared(&place).await;
+    let key = place.key();
+    world.youtube.finish(&place.run).await.unwrap();
+    let url = format!("{}/youtube/v3/liveStreams", world.sim.http());
+    let token = world.tokens.token().await.unwrap();
+    let id = place.saved("stream_id").as_str().unwrap().to_owned();
+    let request = reqwest::Client::new().delete(url).query(&[("id", id)]).bearer_auth(token.secret.expose_secret());
+    assert!(request.send().await.unwrap().status().is_success());
+    place.run.run_ms = 2;
+    world.prepared(&place).await;
+    assert_ne!(place.key().expose(), key.expose());
+    assert_eq!((world.broadcasts(), world.streams()), (vec!["ready".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn a_live_broadcast_of_an_earlier_take_is_completed_first() {
+    let mut world = World::start().await;
+    let mut place = world.place(PlatformSettings::default());
+    let ready = world.prepared(&place).await;
+    let live = Live::start(&ready.rtmp_url, &place.key(), GOP).await;
+    place.publishing(&world);
+    world.until_live(&place).await;
+    world.restart();
+    place.run.run_ms = 2;
+    world.prepared(&place).await;
+    world.until_live(&place).await;
+    let mut all = world.broadcasts();
+    all.sort();
+    assert_eq!(all, ["complete", "live"]);
+    world.youtube.finish(&place.run).await.unwrap();
+    assert_eq!(world.broadcasts(), ["complete", "complete"]);
+    live.finish().await;
+}
+
+#[tokio::test]
+async fn bad_media_is_told_in_words() {
+    let world = World::start().await;
+    let mut place = world.place(PlatformSettings::default());
+    let ready = world.prepared(&place).await;
+    let live = Live::start(&ready.rtmp_url, &place.key(), 200).await;
+    place.publishing(&world);
+    let truth = world.until(&place, "complaints", |truth| truth.health == Judgement::Bad).await;
+    assert_eq!((truth.state, truth.repair), (State::Live, None));
+    assert!(truth.issues[0].contains("keyframe"), "{:?}", truth.issues);
+    live.finish().await;
+    world.youtube.finish(&place.run).await.unwrap();
 }

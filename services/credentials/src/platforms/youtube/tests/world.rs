@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicI64, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -13,7 +13,7 @@ use domain::{
     ids::{DestinationId, TenantId},
     platform_settings::PlatformSettings,
 };
-use platform_sim::{Consent, Fault, Options, Sim};
+use platform_sim::{Consent, Fault, Options, Sim, contract::Contract};
 use secret::{SecretString, StreamKey};
 use serde_json::{Value, json};
 use service_kit::{Clock, ManualClock};
@@ -59,7 +59,7 @@ impl Budget for Counter {
     async fn spend(&self, units: u32, purpose: Purpose) -> Result<(), Failure> {
         let limit = quota::limit(self.daily.load(Ordering::SeqCst), purpose);
         if self.used.load(Ordering::SeqCst) + i64::from(units) > limit {
-            return Err(quota::used_up(self.clock.now()));
+            return Err(quota::used_up(self.clock.now(), purpose));
         }
         self.used.fetch_add(i64::from(units), Ordering::SeqCst);
         Ok(())
@@ -301,6 +301,26 @@ impl World {
         let body = json!({"error": {"code": status, "message": reason,
             "errors": [{"domain": "youtube.liveBroadcast", "reason": reason, "message": reason}]}});
         self.sim.fault(Fault::on(method, path).answer(status, body));
+    }
+}
+
+/// Whatever a test did: every call was as YouTube describes it, and no secret was remembered.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut journal = self.sim.journal();
+        journal.retain(|entry| entry.path.contains("/youtube/"));
+        static CONTRACT: OnceLock<Option<Contract>> = OnceLock::new();
+        if let Some(contract) = CONTRACT.get_or_init(|| Contract::find().unwrap()) {
+            assert_eq!(contract.violations(&journal), Vec::<String>::new());
+        }
+        let books = self.books.lock().unwrap();
+        let written: Vec<String> = books.iter().map(|memo| memo.progress.lock().unwrap().to_string()).collect();
+        for secret in self.sim.secrets() {
+            assert!(!written.iter().any(|text| text.contains(&secret)), "a secret is in the progress");
+        }
     }
 }
 
