@@ -12,7 +12,9 @@ use super::{
 use crate::platforms::{Failure, Run};
 
 /// When to look again whether it has ended.
-const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(500);
+/// So long after the stop somebody else publishes to the input, or Cloudflare is mistaken.
+const PATIENCE_MS: i64 = 15_000;
 
 pub(super) async fn finish(cloudflare: &Cloudflare, run: &Run) -> Result<(), Failure> {
     let mut memory = Memory::of(run);
@@ -32,10 +34,7 @@ pub(super) async fn finish(cloudflare: &Cloudflare, run: &Run) -> Result<(), Fai
             Some(input) if input.enabled => disable(cloudflare, run, &input).await,
             _ => Ok(()),
         },
-        OnStop::Keep => match cloudflare.api.input(run, &uid).await? {
-            Some(input) if input.enabled && input.status.is_connected() => Err(still_there()),
-            _ => Ok(()),
-        },
+        OnStop::Keep => disconnected(cloudflare, run, &uid, memory).await,
     }
 }
 
@@ -43,6 +42,21 @@ async fn disable(cloudflare: &Cloudflare, run: &Run, input: &LiveInput) -> Resul
     let (name, destination) = (prepare::name(run), run.destination.to_string());
     let wish = Wish { name: &name, destination: &destination, settings: &run.settings, enabled: false };
     cloudflare.api.update(run, &input.uid, &wish.change(input)).await.map(|_| ())
+}
+
+/// Waits until Cloudflare knows that our stream is over, but not for long, nor for a Cloudflare that does not answer:
+/// nothing is left to be ended.
+async fn disconnected(cloudflare: &Cloudflare, run: &Run, uid: &str, mut memory: Memory) -> Result<(), Failure> {
+    let Ok(Some(input)) = cloudflare.api.input(run, uid).await else { return Ok(()) };
+    if !input.enabled || !input.status.is_connected() {
+        return Ok(());
+    }
+    let now_ms = cloudflare.clock.now_ms();
+    if memory.finishing.0 != run.run_ms {
+        memory.finishing = (run.run_ms, now_ms);
+        memory.save(run).await?;
+    }
+    if now_ms - memory.finishing.1 >= PATIENCE_MS { Ok(()) } else { Err(still_there()) }
 }
 
 fn still_there() -> Failure {

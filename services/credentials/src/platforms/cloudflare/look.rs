@@ -13,6 +13,10 @@ const LIVE: Duration = Duration::from_secs(25);
 /// Until it is live; then with less hope.
 const SOON: [(i64, Duration); 3] =
     [(30_000, Duration::from_secs(1)), (120_000, Duration::from_secs(3)), (i64::MAX, Duration::from_secs(10))];
+/// Before our stream comes; the first acknowledged media ends the wait.
+const IDLE: Duration = Duration::from_secs(30);
+/// While our stream is gone.
+const SILENT: Duration = Duration::from_secs(10);
 /// Media takes so long to show up; after that it is worth a sentence.
 const PATIENCE_MS: i64 = 15_000;
 /// Cloudflare sees nothing of what we publish: a new connection may help.
@@ -20,9 +24,17 @@ const RECONNECT_MS: i64 = 60_000;
 
 pub(super) async fn look(cloudflare: &Cloudflare, run: &Run, now_ms: i64) -> Result<Truth, Failure> {
     let mut memory = Memory::of(run);
-    let Some(uid) = memory.uid.clone().filter(|_| run.publishing_ms > 0) else {
-        return Ok(Truth { state: State::Waiting, again: Some(SOON[0].1), ..Truth::default() });
+    let has_published = memory.published == (run.run_ms, run.take);
+    let Some(uid) = memory.uid.clone().filter(|_| run.publishing_ms > 0 || has_published) else {
+        return Ok(waiting(IDLE));
     };
+    if run.publishing_ms == 0 {
+        return silent(run, cloudflare.api.input(run, &uid).await?).await;
+    }
+    if !has_published {
+        memory.published = (run.run_ms, run.take);
+        memory.save(run).await?;
+    }
     let base = cloudflare.customer.base(&uid, memory.code.as_deref());
     let live = match &base {
         Some(base) => cloudflare.customer.cycle(base).await.ok().map(|cycle| cycle.live),
@@ -43,6 +55,26 @@ pub(super) async fn look(cloudflare: &Cloudflare, run: &Run, now_ms: i64) -> Res
         truth.viewers = viewers(cloudflare, base.as_deref()).await;
         // An orphan does no harm to viewers: what can't be tidied now is tidied later.
         let _ = prepare::tidy(cloudflare, run, &mut memory).await;
+    }
+    Ok(truth)
+}
+
+fn waiting(again: Duration) -> Truth {
+    Truth { state: State::Waiting, again: Some(again), ..Truth::default() }
+}
+
+/// Our stream is gone for now. An input that was deleted, disabled or given another key does not take it back.
+async fn silent(run: &Run, input: Option<LiveInput>) -> Result<Truth, Failure> {
+    let input = match input {
+        Some(input) if input.enabled => input,
+        other => return Ok(judge(&Seen::of(other.as_ref(), None, 0))),
+    };
+    let mut truth = waiting(SILENT);
+    let kept = run.book.key().await?;
+    if input.publish_to().is_some_and(|(_, key)| kept.is_none_or(|kept| kept.expose() != key.expose())) {
+        let message = "The stream key was changed at Cloudflare. The new one is taken by itself.";
+        truth.repair = Some(Repair::Renew);
+        truth.fault = Some(Fault::new(Blame::Platform, Retry::Transient, "platform_rejects_stream", message));
     }
     Ok(truth)
 }

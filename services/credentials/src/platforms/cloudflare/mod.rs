@@ -16,20 +16,23 @@ mod prepare;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::platform::Platform;
 use futures::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use service_kit::Clock;
+use tokio::time::timeout;
 
 use super::{Failure, Lifecycle, Ready, Run, Truth};
-use crate::http::Http;
+use crate::http::{Http, Trouble};
 use api::Api;
 use customer::Customer;
 
 /// Inputs looked at at a time.
-const LOOKS: usize = 8;
+const LOOKS: usize = 25;
+/// A look at one of them, all its questions together.
+const LOOK: Duration = Duration::from_millis(3_500);
 
 /// Where Cloudflare is.
 #[derive(Clone, Debug)]
@@ -59,6 +62,10 @@ struct Memory {
     doubt_ms: Option<i64>,
     /// The customer code, read from the API's answers.
     code: Option<String>,
+    /// The run and take that has published.
+    published: (i64, u32),
+    /// The run that is being finished, and since when.
+    finishing: (i64, i64),
 }
 
 impl Memory {
@@ -84,6 +91,12 @@ impl Cloudflare {
         let api = Api::new(http, &endpoints.api, account_id, clock.clone());
         Self { api, customer, clock }
     }
+
+    /// One that hangs must not keep the others from being seen.
+    async fn bounded_look(&self, run: &Run, now_ms: i64) -> Result<Truth, Failure> {
+        let look = timeout(LOOK, look::look(self, run, now_ms)).await;
+        look.unwrap_or_else(|_| Err(Failure::trouble(Platform::Cloudflare, Trouble::Unknown)))
+    }
 }
 
 #[tonic::async_trait]
@@ -97,7 +110,7 @@ impl Lifecycle for Cloudflare {
     }
 
     async fn look(&self, runs: &[Run], now_ms: i64) -> Vec<Result<Truth, Failure>> {
-        let looks: Vec<_> = runs.iter().map(|run| look::look(self, run, now_ms).boxed()).collect();
+        let looks: Vec<_> = runs.iter().map(|run| self.bounded_look(run, now_ms).boxed()).collect();
         stream::iter(looks).buffered(LOOKS).collect().await
     }
 

@@ -83,7 +83,7 @@ async fn a_whole_life() {
     let ready = world.prepared().await;
     let uid = world.inputs()[0]["uid"].as_str().unwrap().to_owned();
     assert!(ready.playback_url.ends_with(&format!("/{uid}/watch")), "{}", ready.playback_url);
-    let idle = world.cloudflare.look(&[world.run.clone()], 0).await.remove(0).unwrap();
+    let idle = world.cloudflare.look(std::slice::from_ref(&world.run), 0).await.remove(0).unwrap();
     assert_eq!(idle.state, State::Waiting);
     assert_eq!(world.look().await.state, State::Waiting);
     let live = world.publish(&ready).await;
@@ -227,10 +227,14 @@ async fn a_rotated_key_is_taken_over() {
     let old = world.book.stored().unwrap();
     let live = world.publish(&ready).await;
     let uid = world.inputs()[0]["uid"].as_str().unwrap().to_owned();
+    let silent = async || world.cloudflare.look(std::slice::from_ref(&world.run), 0).await.remove(0).unwrap();
+    until("live", async || world.look().await, |truth| truth.state == State::Live).await;
+    assert_eq!(silent().await.repair, None, "an interruption of another kind");
     let rotate = format!("/live_inputs/{uid}/rotate_keys");
     let _: Option<Value> = world.cloudflare.api.stream(&world.run, reqwest::Method::POST, &rotate, None).await.unwrap();
     live.ended().await;
     assert!(Live::start(&ready.rtmp_url, &old).await.is_err());
+    assert_eq!(silent().await.repair, Some(Repair::Renew));
     let ready = world.prepared().await;
     world.publish(&ready).await.finish().await;
 }

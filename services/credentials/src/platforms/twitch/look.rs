@@ -3,6 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use domain::fault::{Blame, Fault, Retry};
+use tokio::time::timeout;
 
 use super::{Memory, Twitch, account, api::Stream, channel};
 use crate::platforms::{Failure, Judgement, Repair, Run, State, Truth};
@@ -13,6 +14,12 @@ const BATCH: usize = 100;
 const LIVE: Duration = Duration::from_secs(30);
 /// Until it is live; then with less hope.
 const SOON: [(i64, Duration); 2] = [(60_000, Duration::from_secs(1)), (i64::MAX, Duration::from_secs(5))];
+/// Before our stream comes; the first acknowledged media ends the wait.
+const IDLE: Duration = Duration::from_secs(30);
+/// While our stream is gone.
+const SILENT: Duration = Duration::from_secs(10);
+/// For what is done beside a look.
+const CATCH_UP: Duration = Duration::from_secs(3);
 /// When the channel's allowance is nearly used up.
 const SCARCE: Duration = Duration::from_secs(60);
 /// Twitch takes some seconds to show a stream; after this it is worth a sentence.
@@ -21,21 +28,11 @@ const PATIENCE_MS: i64 = 90_000;
 const RECONNECT_MS: i64 = 120_000;
 
 pub(super) async fn look(twitch: &Twitch, runs: &[Run], now_ms: i64) -> Vec<Result<Truth, Failure>> {
-    let memories: Vec<Memory> = runs.iter().map(Memory::of).collect();
-    let asked: Vec<&Run> = runs
-        .iter()
-        .zip(&memories)
-        .filter(|(run, memory)| run.publishing_ms > 0 || memory.finished_run == run.run_ms)
-        .map(|(run, _)| run)
-        .collect();
-    let shown = streams(twitch, &asked).await;
+    let publishing: Vec<&Run> = runs.iter().filter(|run| run.publishing_ms > 0).collect();
+    let shown = streams(twitch, &publishing).await;
     let mut truths = Vec::with_capacity(runs.len());
-    for (run, memory) in runs.iter().zip(memories) {
-        let truth = see(twitch, run, &memory, &shown, now_ms);
-        if truth.as_ref().is_ok_and(|truth| truth.state == State::Live) && memory.channel_open {
-            catch_up(twitch, run, memory).await;
-        }
-        truths.push(truth);
+    for run in runs {
+        truths.push(see(twitch, run, &shown, now_ms).await);
     }
     truths
 }
@@ -59,39 +56,58 @@ async fn streams(twitch: &Twitch, runs: &[&Run]) -> Result<HashMap<String, Strea
     Ok(shown)
 }
 
-fn see(
+async fn see(
     twitch: &Twitch,
     run: &Run,
-    memory: &Memory,
     shown: &Result<HashMap<String, Stream>, Failure>,
     now_ms: i64,
 ) -> Result<Truth, Failure> {
     let user = account(run)?.external_id.as_str();
-    let finished = memory.finished_run == run.run_ms;
-    if run.publishing_ms == 0 && !finished {
-        return Ok(Truth { state: State::Waiting, again: Some(SOON[0].1), ..Truth::default() });
+    let mut memory = Memory::of(run);
+    let has_published = memory.published == (run.run_ms, run.take);
+    if run.publishing_ms == 0 {
+        return if has_published { silent(twitch, run, user).await } else { Ok(waiting(IDLE)) };
     }
     let shown = shown.as_ref().map_err(Failure::clone)?;
-    let mut truth = judge(shown.get(user), finished, now_ms - run.publishing_ms);
+    let mut truth = judge(shown.get(user), now_ms - run.publishing_ms);
+    if !has_published {
+        memory.published = (run.run_ms, run.take);
+        memory.save(run).await?;
+    }
+    if truth.state == State::Live && memory.channel_open {
+        catch_up(twitch, run, user, memory).await;
+    }
     if !twitch.api.has_spare(user) {
         truth.again = truth.again.max(Some(SCARCE));
     }
     Ok(truth)
 }
 
-fn judge(stream: Option<&Stream>, finished: bool, publishing_for_ms: i64) -> Truth {
+/// Our stream is gone for now. One reason is a key that was reset, with which it will never come back.
+async fn silent(twitch: &Twitch, run: &Run, user: &str) -> Result<Truth, Failure> {
+    let mut truth = waiting(SILENT);
+    let (key, kept) = (twitch.api.key(run, user).await?, run.book.key().await?);
+    if kept.is_none_or(|kept| kept.expose() != key.expose()) {
+        let message = "The stream key was reset at Twitch. The new one is taken by itself.";
+        truth.repair = Some(Repair::Renew);
+        truth.fault = Some(Fault::new(Blame::Platform, Retry::Transient, "platform_rejects_stream", message));
+    }
+    Ok(truth)
+}
+
+fn waiting(again: Duration) -> Truth {
+    Truth { state: State::Waiting, again: Some(again), ..Truth::default() }
+}
+
+fn judge(stream: Option<&Stream>, publishing_for_ms: i64) -> Truth {
     if let Some(stream) = stream {
-        let again = if finished { SOON[0].1 } else { LIVE };
         let (state, health) = (State::Live, Judgement::Good);
         let playback_url = Some(&stream.user_login).filter(|login| !login.is_empty()).map(|login| channel_url(login));
         let viewers = stream.viewer_count;
-        return Truth { state, health, viewers, playback_url, again: Some(again), ..Truth::default() };
+        return Truth { state, health, viewers, playback_url, again: Some(LIVE), ..Truth::default() };
     }
-    if finished {
-        return Truth { state: State::Ended, again: Some(LIVE), ..Truth::default() };
-    }
-    let again = SOON.iter().find(|(until_ms, _)| publishing_for_ms < *until_ms).map(|(_, again)| *again);
-    let mut truth = Truth { state: State::Waiting, again, ..Truth::default() };
+    let again = SOON.iter().find(|(until_ms, _)| publishing_for_ms < *until_ms).map_or(LIVE, |(_, again)| *again);
+    let mut truth = waiting(again);
     if publishing_for_ms > PATIENCE_MS {
         let issue = "Twitch takes our stream and does not show the channel as live.";
         truth.health = Judgement::Bad;
@@ -106,14 +122,11 @@ fn judge(stream: Option<&Stream>, finished: bool, publishing_for_ms: i64) -> Tru
 }
 
 /// What could not be set before the start is set now. Failing again does no harm: the next look tries it.
-async fn catch_up(twitch: &Twitch, run: &Run, mut memory: Memory) {
-    let Ok(user) = account(run) else { return };
-    match channel::set(twitch, run, &user.external_id, channel::wish(run)).await {
-        Err(failure) if failure.is_transient() => {}
-        Ok(_) | Err(_) => {
-            memory.channel_open = false;
-            let _ = memory.save(run).await;
-        }
+async fn catch_up(twitch: &Twitch, run: &Run, user: &str, mut memory: Memory) {
+    let set = timeout(CATCH_UP, channel::set(twitch, run, user, channel::wish(run))).await;
+    if set.is_ok_and(|set| set.is_ok()) {
+        memory.channel_open = false;
+        let _ = memory.save(run).await;
     }
 }
 
@@ -128,19 +141,17 @@ mod tests {
 
     #[test]
     fn presence_decides() {
-        let check = |shown: bool, finished: bool, publishing_for_ms: i64, expected: &str| {
+        let check = |shown: bool, publishing_for_ms: i64, expected: &str| {
             let stream = Stream { user_id: "1".to_owned(), user_login: "a".to_owned(), viewer_count: 7 };
-            let truth = judge(Some(&stream).filter(|_| shown), finished, publishing_for_ms);
+            let truth = judge(Some(&stream).filter(|_| shown), publishing_for_ms);
             let again = truth.again.unwrap().as_secs();
             let got = format!("{:?} {} {:?} {:?} {again}s", truth.state, truth.viewers, truth.health, truth.repair);
             assert_eq!(got, expected);
         };
-        check(true, false, 5_000, "Live 7 Good None 30s");
-        check(false, false, 5_000, "Waiting 0 Unknown None 1s");
-        check(false, false, 70_000, "Waiting 0 Unknown None 5s");
-        check(false, false, 91_000, "Waiting 0 Bad None 5s");
-        check(false, false, 121_000, "Waiting 0 Bad Some(Reconnect) 5s");
-        check(true, true, 0, "Live 7 Good None 1s");
-        check(false, true, 0, "Ended 0 Unknown None 30s");
+        check(true, 5_000, "Live 7 Good None 30s");
+        check(false, 5_000, "Waiting 0 Unknown None 1s");
+        check(false, 70_000, "Waiting 0 Unknown None 5s");
+        check(false, 91_000, "Waiting 0 Bad None 5s");
+        check(false, 121_000, "Waiting 0 Bad Some(Reconnect) 5s");
     }
 }

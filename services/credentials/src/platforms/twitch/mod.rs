@@ -8,6 +8,7 @@ mod api;
 mod channel;
 mod fault;
 mod features;
+mod finish;
 mod ingests;
 mod look;
 mod prepare;
@@ -57,8 +58,10 @@ struct Memory {
     channel_tries: u32,
     /// Whether it is still to be set.
     channel_open: bool,
-    /// The run that was finished.
-    finished_run: i64,
+    /// The run and take that has published.
+    published: (i64, u32),
+    /// The run that is being finished, and since when.
+    finishing: (i64, i64),
 }
 
 impl Memory {
@@ -102,11 +105,7 @@ impl Lifecycle for Twitch {
         look::look(self, runs, now_ms).await
     }
 
-    /// Twitch has no call for it: the end of the publish was the end. From now on a look says when Twitch knows it too
-    /// (with disconnect protection on, Twitch shows a slate for up to 90 s).
     async fn finish(&self, run: &Run) -> Result<(), Failure> {
-        let mut memory = Memory::of(run);
-        memory.finished_run = run.run_ms;
-        memory.save(run).await
+        finish::finish(self, run).await
     }
 }

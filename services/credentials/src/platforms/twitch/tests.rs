@@ -111,7 +111,7 @@ async fn a_whole_life() {
     let ready = world.prepared().await;
     assert_eq!((ready.rtmp_url.as_str(), ready.notes.len()), (format!("{}/app", world.sim.rtmp()).as_str(), 0));
     assert_eq!(ready.playback_url, "https://www.twitch.tv/alice");
-    let idle = world.twitch.look(&[world.run.clone()], 0).await.remove(0).unwrap();
+    let idle = world.twitch.look(std::slice::from_ref(&world.run), 0).await.remove(0).unwrap();
     assert_eq!(idle.state, State::Waiting);
     let live = world.publish(&ready).await;
     let truth = until("live", async || world.look().await, |truth| truth.viewers > 0).await;
@@ -121,8 +121,9 @@ async fn a_whole_life() {
     let set = (shown.title.as_str(), shown.category_name.as_str(), shown.language.as_str(), shown.tags.len());
     assert_eq!(set, ("Evening show", "Music", "de", 2));
     live.finish().await;
+    assert_eq!(world.sim.state()["twitch"]["live"], json!(["alice"]), "for a while");
     world.twitch.finish(&world.run).await.unwrap();
-    until("ended", async || world.look().await, |truth| truth.state == State::Ended).await;
+    assert_eq!(world.sim.state()["twitch"]["live"], json!([]), "it says so itself");
     assert_contract(&world.sim);
     let mut calls = world.sim.journal().split_off(signed_in);
     // Looks repeat as often as they must, and what a start asks arrives in any order.
@@ -348,4 +349,38 @@ async fn features() {
     assert_eq!(not_there.code(), "not_offered_by_platform");
     assert!(not_there.fault.message.contains("dashboard"), "{not_there:?}");
     assert_contract(&world.sim);
+}
+
+#[tokio::test]
+async fn a_key_that_is_reset_on_air_is_replaced() {
+    let mut world = World::start().await;
+    let ready = world.prepared().await;
+    let silent = async |world: &World| world.twitch.look(std::slice::from_ref(&world.run), 0).await.remove(0).unwrap();
+    let live = world.publish(&ready).await;
+    until("live", async || world.look().await, |truth| truth.state == State::Live).await;
+    assert_eq!(silent(&world).await.repair, None, "an interruption of another kind");
+    world.sim.act(&Action::RotateTwitchKey { account: "alice".to_owned() }).unwrap();
+    live.ended().await;
+    assert_eq!(silent(&world).await.repair, Some(Repair::Renew));
+    world.run.take = 1;
+    let ready = world.prepared().await;
+    world.publish(&ready).await.finish().await;
+}
+
+#[tokio::test]
+async fn an_end_does_not_wait_for_a_slate_or_for_a_twitch_that_is_away() {
+    let clock = ManualClock::new(SystemClock.now());
+    let world = World::with(Options::default(), PATIENT, Arc::new(clock.clone())).await;
+    let ready = world.prepared().await;
+    let calls = world.sim.journal().len();
+    world.twitch.finish(&world.run).await.unwrap();
+    assert_eq!(world.sim.journal().len(), calls, "it never began");
+    let live = world.publish(&ready).await;
+    until("live", async || world.look().await, |truth| truth.state == State::Live).await;
+    assert!(world.twitch.finish(&world.run).await.unwrap_err().is_transient());
+    clock.advance(Duration::from_secs(10));
+    world.twitch.finish(&world.run).await.unwrap();
+    world.sim.fault(Fault::on("GET", "/helix/streams").answer(503, errors::twitch(503, "")).times(0));
+    world.twitch.finish(&world.run).await.unwrap();
+    live.finish().await;
 }
