@@ -15,7 +15,7 @@ use crate::{
     rows::StreamRow,
     settle::{settle, tell},
     store::{
-        outbox,
+        destinations, outbox,
         streams::{self, New},
     },
     world::World,
@@ -80,9 +80,12 @@ pub(super) async fn list(ctx: &Ctx, r: v1::ListStreamsRequest) -> Result<v1::Lis
         .bounded(async {
             let mut conn = ctx.db.pool().acquire().await?;
             let mut found = Vec::new();
-            for row in streams::list(&mut conn, &tenant, after, limit).await? {
+            let rows = streams::list(&mut conn, &tenant, after, limit).await?;
+            let ids: Vec<StreamId> = rows.iter().map(StreamRow::id).collect();
+            let viewers = destinations::viewers(&mut conn, &ids).await?;
+            for row in rows {
                 let source = crate::store::sources::get(&mut conn, row.id()).await?;
-                found.push(row.to_wire(source.as_ref(), 0));
+                found.push(row.to_wire(source.as_ref(), viewers.get(&row.id()).copied().unwrap_or(0)));
             }
             Ok(v1::ListStreamsResponse { streams: found })
         })

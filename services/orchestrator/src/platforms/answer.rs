@@ -10,6 +10,8 @@ use service_kit::grpc;
 use tonic::{Code, Status};
 use wire::v1;
 
+use super::Options;
+
 /// What came of a preparation.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Prepared {
@@ -80,11 +82,11 @@ pub(crate) fn unreachable_fault() -> Fault {
 }
 
 /// When to try again: exponential with full jitter, never sooner than the platform said.
-pub(super) fn pause(failed: &Failed, attempts: i32, chance: f64, ours_away: Duration) -> Duration {
+pub(super) fn pause(failed: &Failed, attempts: i32, chance: f64, options: &Options) -> Duration {
     let attempt = u32::try_from(attempts).unwrap_or(0).saturating_add(1);
     let pause = retry::delay(attempt, chance);
-    let pause = if failed.fault.blame == Blame::Us { pause.min(ours_away) } else { pause };
-    pause.max(failed.retry_after)
+    let pause = if failed.fault.blame == Blame::Us { pause.min(options.ours_away) } else { pause };
+    pause.max(failed.retry_after).max(options.pause_floor)
 }
 
 #[cfg(test)]
@@ -132,11 +134,12 @@ mod tests {
             fault: Fault::new(blame, Retry::Transient, "platform_unavailable", "x"),
             retry_after: Duration::from_millis(after_ms),
         };
-        let away = Duration::from_secs(2);
-        assert_eq!(pause(&of(Blame::Platform, 0), 0, 0.5, away), Duration::from_millis(500));
-        assert_eq!(pause(&of(Blame::Platform, 0), 3, 0.5, away), Duration::from_secs(4));
-        assert_eq!(pause(&of(Blame::Platform, 9_000), 0, 0.5, away), Duration::from_secs(9));
-        assert_eq!(pause(&of(Blame::Us, 0), 9, 0.9, away), away);
-        assert_eq!(pause(&of(Blame::Platform, 0), i32::MAX, 0.5, away), Duration::from_secs(15));
+        let options = Options::default();
+        assert_eq!(pause(&of(Blame::Platform, 0), 0, 0.5, &options), Duration::from_millis(500));
+        assert_eq!(pause(&of(Blame::Platform, 0), 0, 0.0, &options), options.pause_floor);
+        assert_eq!(pause(&of(Blame::Platform, 0), 3, 0.5, &options), Duration::from_secs(4));
+        assert_eq!(pause(&of(Blame::Platform, 9_000), 0, 0.5, &options), Duration::from_secs(9));
+        assert_eq!(pause(&of(Blame::Us, 0), 9, 0.9, &options), options.ours_away);
+        assert_eq!(pause(&of(Blame::Platform, 0), i32::MAX, 0.5, &options), Duration::from_secs(15));
     }
 }

@@ -110,7 +110,7 @@ fn is_hopeless(ctx: &Ctx, row: &OnPlatform, failed: &Failed, now_ms: i64) -> boo
 
 async fn later(ctx: &Ctx, tx: &mut crate::db::Tx, row: &OnPlatform, failed: Failed, now_ms: i64) -> Result<(), Error> {
     let attempts = row.destination.broadcast.finish_attempts;
-    let pause = answer::pause(&failed, attempts, (ctx.chance)(), ctx.options.platforms.ours_away);
+    let pause = answer::pause(&failed, attempts, (ctx.chance)(), &ctx.options.platforms);
     let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2);
     tracing::info!(destination = %row.destination.id(), code = failed.fault.code, pause_ms, "broadcast not ended yet");
     Ok(broadcasts::finish_failed(tx, row.destination.id(), &failed.fault, now_ms + pause_ms).await?)

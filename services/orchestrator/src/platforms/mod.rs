@@ -44,13 +44,17 @@ pub struct Options {
     pub busy: Duration,
     /// How often `busy` is taken for an answer in a row.
     pub busy_times: u32,
+    /// The shortest pause before another attempt.
+    pub pause_floor: Duration,
     /// The longest pause while it is our own service that does not answer.
     pub ours_away: Duration,
     /// An end that can't be made is given up after this long, ms: the platform has forgotten it, or never will.
     pub finish_for_ms: i64,
-    /// How often a destination is observed that is on its way to live.
+    /// How often to see who is due to be observed, without being woken.
+    pub observe_look: Duration,
+    /// How often a destination is observed that is on its way to live, ms.
     pub observe_soon_ms: i64,
-    /// How often one that is live is observed.
+    /// How often the others are, ms.
     pub observe_ms: i64,
     /// The bound of one observation.
     pub observe_call: Duration,
@@ -74,9 +78,11 @@ impl Default for Options {
             call: Duration::from_secs(20),
             busy: Duration::from_millis(200),
             busy_times: 150,
+            pause_floor: Duration::from_millis(100),
             ours_away: Duration::from_secs(2),
             finish_for_ms: 24 * 3_600_000,
-            observe_soon_ms: 300,
+            observe_look: Duration::from_millis(150),
+            observe_soon_ms: 290,
             observe_ms: 1_500,
             observe_call: Duration::from_secs(3),
             observe_batch: 500,

@@ -23,7 +23,7 @@ use crate::{
 /// Observes until the shutdown.
 pub async fn run(ctx: Ctx, shutdown: Shutdown) {
     let mut observer = Observer { ctx, asked: HashMap::new() };
-    let mut tick = interval(observer.ctx.options.platforms.look);
+    let mut tick = interval(observer.ctx.options.platforms.observe_look);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -158,7 +158,17 @@ async fn write(ctx: &Ctx, seen: &OnPlatform, read: &Read) -> Result<Option<bool>
         broadcasts::set_said(&mut tx, id, &read.said).await?;
     }
     let repaired = match read.repair {
-        Some(repair) => repair::carry_out(ctx, &mut tx, &world, row, (repair, read.fault.as_ref()), now_ms).await?,
+        Some(repair) => {
+            repair::carry_out(
+                ctx,
+                &mut tx,
+                &world,
+                row,
+                repair::Asked { repair, fault: read.fault.as_ref(), at_ms: read.said.seen_ms },
+                now_ms,
+            )
+            .await?
+        }
         None => false,
     };
     if is_news || repaired {

@@ -116,7 +116,7 @@ async fn note_failure(
         return Ok("refused");
     }
     let BroadcastRow { prep_attempts, .. } = row.destination.broadcast;
-    let pause = answer::pause(&failed, prep_attempts, (ctx.chance)(), ctx.options.platforms.ours_away);
+    let pause = answer::pause(&failed, prep_attempts, (ctx.chance)(), &ctx.options.platforms);
     let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2);
     tracing::info!(%destination, code, pause_ms, "platform not prepared yet");
     broadcasts::prepare_failed(tx, destination, &failed.fault, now_ms + pause_ms).await?;

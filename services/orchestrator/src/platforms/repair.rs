@@ -5,16 +5,26 @@ use domain::{
     retry,
 };
 
-use super::said::Repair;
+use super::{Options, said::Repair};
 use crate::{
     ctx::Ctx,
     db::Tx,
     error::Error,
     names,
-    rows::DestinationRow,
+    rows::{BroadcastRow, DestinationRow},
     store::{broadcasts, destinations},
     world::World,
 };
+
+/// What a platform asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub repair: Repair,
+    /// Why.
+    pub fault: Option<&'a Fault>,
+    /// When it said so: before the last repair it meant what has been done.
+    pub at_ms: i64,
+}
 
 /// What is to be done about it now.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,13 +48,13 @@ pub(super) async fn carry_out(
     tx: &mut Tx,
     world: &World,
     row: &DestinationRow,
-    asked: (Repair, Option<&Fault>),
+    asked: Asked<'_>,
     now_ms: i64,
 ) -> Result<bool, Error> {
     let epoch = world.session_of(row).filter(|s| s.phase().is_ok_and(|p| p.is_owned())).map(|s| s.epoch);
-    let (repair, fault) = asked;
+    let Asked { repair, fault, .. } = asked;
     let (id, code) = (row.id(), fault.map_or("", |f| f.code.as_str()));
-    match decide(ctx, row, epoch, asked, now_ms) {
+    match decide(&ctx.options.platforms, &row.broadcast, epoch, asked, now_ms) {
         Step::Wait => return Ok(false),
         Step::Reconnect { epoch } => broadcasts::reconnect(tx, id, epoch, now_ms).await?,
         Step::Renew => broadcasts::repair(tx, id, fault, now_ms).await?,
@@ -55,23 +65,17 @@ pub(super) async fn carry_out(
     Ok(true)
 }
 
-fn decide(
-    ctx: &Ctx,
-    row: &DestinationRow,
-    epoch: Option<i64>,
-    (repair, fault): (Repair, Option<&Fault>),
-    now_ms: i64,
-) -> Step {
-    let options = &ctx.options.platforms;
-    let since_ms = now_ms - row.broadcast.repaired_at_ms;
-    let fault = || fault.cloned().unwrap_or_else(broadcast_ended);
-    match (repair, epoch) {
+fn decide(options: &Options, known: &BroadcastRow, epoch: Option<i64>, asked: Asked<'_>, now_ms: i64) -> Step {
+    let since_ms = now_ms - known.repaired_at_ms;
+    let fault = || asked.fault.cloned().unwrap_or_else(broadcast_ended);
+    match (asked.repair, epoch) {
         (Repair::Ask, _) => Step::Ask(fault()),
-        (Repair::Reconnect, None) => Step::Wait,
-        (Repair::Reconnect, Some(_)) if since_ms < options.reconnect_every_ms => Step::Wait,
-        (Repair::Reconnect, Some(epoch)) => Step::Reconnect { epoch },
-        (Repair::Renew, _) if row.broadcast.renewals >= options.renewals => Step::Ask(fault()),
-        (Repair::Renew, _) if since_ms < renewal_pause_ms(row.broadcast.renewals) => Step::Wait,
+        (Repair::Reconnect, _) if since_ms < options.reconnect_every_ms || asked.at_ms <= known.repaired_at_ms => {
+            Step::Wait
+        }
+        (Repair::Reconnect, epoch) => epoch.map_or(Step::Wait, |epoch| Step::Reconnect { epoch }),
+        (Repair::Renew, _) if known.renewals >= options.renewals => Step::Ask(fault()),
+        (Repair::Renew, _) if since_ms < renewal_pause_ms(known.renewals) => Step::Wait,
         (Repair::Renew, _) => Step::Renew,
     }
 }
@@ -90,6 +94,37 @@ fn broadcast_ended() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: i64 = 1_000_000;
+
+    fn known(repaired_ago: i64, renewals: i32) -> BroadcastRow {
+        BroadcastRow { repaired_at_ms: NOW - repaired_ago, renewals, ..BroadcastRow::default() }
+    }
+
+    #[track_caller]
+    fn check(repair: Repair, known: &BroadcastRow, epoch: Option<i64>, at_ms: i64, want: &Step) {
+        let asked = Asked { repair, fault: None, at_ms };
+        assert_eq!(&decide(&Options::default(), known, epoch, asked, NOW), want);
+    }
+
+    #[test]
+    fn a_reconnect_is_made_once_in_a_while_and_never_for_an_old_word() {
+        let reconnect = Step::Reconnect { epoch: 5 };
+        check(Repair::Reconnect, &known(NOW, 0), Some(5), NOW, &reconnect);
+        check(Repair::Reconnect, &known(NOW, 0), None, NOW, &Step::Wait);
+        check(Repair::Reconnect, &known(29_999, 0), Some(5), NOW, &Step::Wait);
+        check(Repair::Reconnect, &known(30_000, 0), Some(5), NOW, &reconnect);
+        check(Repair::Reconnect, &known(30_000, 0), Some(5), NOW - 30_000, &Step::Wait);
+    }
+
+    #[test]
+    fn a_new_broadcast_is_made_a_few_times_and_then_a_person_is_asked() {
+        check(Repair::Renew, &known(NOW, 0), None, NOW, &Step::Renew);
+        check(Repair::Renew, &known(1_000, 1), None, NOW, &Step::Wait);
+        check(Repair::Renew, &known(2_000, 1), None, NOW, &Step::Renew);
+        check(Repair::Renew, &known(NOW, 5), None, NOW, &Step::Ask(broadcast_ended()));
+        check(Repair::Ask, &known(0, 0), None, NOW, &Step::Ask(broadcast_ended()));
+    }
 
     #[test]
     fn renewals_take_their_time() {

@@ -82,20 +82,23 @@ pub async fn to_prepare(conn: &mut PgConnection, now_ms: i64, limit: i64) -> Res
 }
 
 /// Stamps the ends that begin now: nobody wants the broadcast, and its session is over. A stamp that is not true any
-/// more (wanted again before anything was said to the platform) goes.
+/// more (wanted again before anything was said to the platform) goes. Rows that somebody writes are left for the next look:
+/// this waits for no lock.
 ///
 /// # Errors
 /// Postgres is away.
 pub async fn stamp_ends(conn: &mut PgConnection, now_ms: i64) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
         "UPDATE destinations d SET finish_since_ms = CASE WHEN x.ends THEN $1 END
-         FROM (SELECT d.id,
+         FROM (SELECT d.id, e.ends FROM destinations d JOIN streams s ON s.id = d.stream_id
+               CROSS JOIN LATERAL (SELECT
                  NOT (s.wish = 'running' AND s.deleted_at_ms IS NULL AND d.attached AND d.is_enabled
                       AND d.deleted_at_ms IS NULL AND d.gave_up IS NULL)
                  AND NOT EXISTS (SELECT 1 FROM sessions p WHERE p.id = d.id
-                      AND p.phase NOT IN ('failed', 'ended', 'released')) AS ends
-               FROM destinations d JOIN streams s ON s.id = d.stream_id WHERE d.open_run_ms IS NOT NULL) x
-         WHERE d.id = x.id AND (d.finish_since_ms IS NULL) = x.ends",
+                      AND p.phase NOT IN ('failed', 'ended', 'released')) AS ends) e
+               WHERE d.open_run_ms IS NOT NULL AND (d.finish_since_ms IS NULL) = e.ends
+               FOR UPDATE OF d SKIP LOCKED) x
+         WHERE d.id = x.id",
     )
     .bind(now_ms)
     .execute(conn)

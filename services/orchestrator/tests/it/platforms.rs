@@ -66,6 +66,8 @@ async fn the_life_of_a_broadcast() -> anyhow::Result<()> {
     assert!(seen.contains(&"destination:connecting") && seen.contains(&"destination:connected"), "{seen:?}");
     let status = house.status(&stream).await?;
     assert_eq!(status.stream.unwrap().viewer_count, 41);
+    let all = v1::ListStreamsRequest { tenant_id: TENANT.into(), limit: 10, after_id: String::new() };
+    assert_eq!(house.streams().list_streams(all).await?.into_inner().streams[0].viewer_count, 41);
     let row = &status.destinations[0];
     assert_eq!((row.platform_state.as_str(), row.viewer_count), ("live", 41));
     assert_eq!(row.playback_url, "https://watch.example/1");

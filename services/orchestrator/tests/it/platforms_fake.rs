@@ -46,6 +46,13 @@ pub struct Script {
     pub delay: Duration,
 }
 
+impl Script {
+    /// Every word is fresh.
+    fn now_ms(&self) -> i64 {
+        service_kit::Clock::now_ms(&service_kit::SystemClock)
+    }
+}
+
 #[derive(Clone, Default)]
 pub struct FakePlatforms(Arc<Mutex<Script>>);
 
@@ -137,7 +144,7 @@ impl Platforms for FakePlatforms {
             let truth = |o: v1::Observed| {
                 let broadcast = o.broadcast?;
                 let known = s.truths.get(&(broadcast.destination_id.clone(), broadcast.take))?;
-                Some(v1::Truth { broadcast: Some(broadcast), ..known.clone() })
+                Some(v1::Truth { broadcast: Some(broadcast), seen_ms: s.now_ms(), ..known.clone() })
             };
             asked.into_iter().filter_map(truth).collect()
         });
