@@ -14,6 +14,7 @@ pub mod platforms;
 pub mod quota;
 pub mod rotate;
 pub mod run;
+pub mod services;
 pub mod store;
 pub mod unlock;
 pub mod vault;

@@ -2,20 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use service_kit::{Clock, Readiness, ReadyFile, Shutdown, SystemClock, grpc, ops_router, serve_http};
+use service_kit::{Readiness, ReadyFile, Shutdown, grpc, ops_router, serve_http};
 use tokio::{net::TcpListener, time::sleep};
 use wire::v1::{platforms_server::PlatformsServer, vault_server::VaultServer};
 
 use crate::{
-    accounts::Accounts,
-    api::{PlatformsService, VaultService},
-    broadcasts::{self, Broadcasts, FromAccounts, Parts},
     config::{self, Command, Config},
     heartbeat::{self, Heartbeat},
-    http::{self, Http},
+    http,
     owner::Orchestrator,
-    platforms::assemble,
     rotate::{self, rotate},
+    services::Services,
     store::{self, Store},
     unlock::{self, Cost, Passphrases, Unlocked, unlock},
     vault::Vault,
@@ -89,12 +86,12 @@ async fn serve(config: Config, store: Store, passphrases: Passphrases, shutdown:
     let keyring = Arc::new(unlocked.keyring);
     let (health, health_service) = tonic_health::server::health_reporter();
     let vault = Vault::new(store.clone(), Arc::clone(&keyring));
-    let (vault_service, platforms_service) = services(&config, &store, vault, orchestrator, &shutdown)?;
+    let services = Services::begin(&config.platforms, &store, vault, orchestrator, &shutdown)?;
     let guard = grpc::require_internal(&config.common.internal_token);
     let router = grpc::server()
         .add_service(health_service)
-        .add_service(VaultServer::with_interceptor(vault_service, guard.clone()))
-        .add_service(PlatformsServer::with_interceptor(platforms_service, guard));
+        .add_service(VaultServer::with_interceptor(services.vault, guard.clone()))
+        .add_service(PlatformsServer::with_interceptor(services.platforms, guard));
     let listener = TcpListener::bind(config.common.grpc_listen).await?;
     let bound = bound.grpc(listener.local_addr()?);
     shutdown.tasks.spawn(grpc::serve(router, listener, shutdown.clone()));
@@ -104,35 +101,6 @@ async fn serve(config: Config, store: Store, passphrases: Passphrases, shutdown:
     shutdown.drained().await;
     store.close().await;
     Ok(())
-}
-
-/// Both services, and the loops behind them.
-fn services(
-    config: &Config,
-    store: &Store,
-    vault: Vault,
-    orchestrator: Orchestrator,
-    shutdown: &Shutdown,
-) -> Result<(VaultService, PlatformsService), Error> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let http = Http::new(http::Options::default())?;
-    let accounts = Accounts::new(store.clone(), vault.clone(), http.clone(), &config.platforms, Arc::clone(&clock));
-    let platforms = assemble(&config.platforms, &http, store, &clock);
-    let cloudflare = config.platforms.cloudflare_api_token.clone();
-    let broadcasts = Broadcasts::new(Parts {
-        store: store.clone(),
-        vault: vault.clone(),
-        platforms: platforms.clone(),
-        linked: Arc::new(FromAccounts { accounts: accounts.clone(), cloudflare }),
-        clock,
-        tasks: shutdown.tasks.clone(),
-        options: broadcasts::Options::default(),
-    });
-    shutdown.tasks.spawn(accounts.clone().run(shutdown.clone()));
-    shutdown.tasks.spawn(broadcasts.clone().run(shutdown.clone()));
-    tracing::info!(?platforms, "platforms set up");
-    let vault_service = VaultService::new(vault, orchestrator, broadcasts.clone());
-    Ok((vault_service, PlatformsService::new(accounts, broadcasts, platforms)))
 }
 
 /// Waits for Postgres as long as it takes (`/readyz` says so), migrates and opens the vault. `None` when the shutdown

@@ -43,16 +43,17 @@ async fn only_the_current_owner_gets_the_target() {
 }
 
 #[tokio::test]
-async fn without_a_key_or_for_an_unknown_platform_there_is_no_target() {
+async fn without_a_key_or_before_the_broadcast_is_ready_there_is_no_target() {
     let world = World::start().await;
     let service = world.service(KEY_A).await;
     let mut vault = service.client();
-    for (platform, code) in
-        [(Platform::RtmpCustom, "stream_key_missing"), (Platform::Youtube, "platform_not_configured")]
-    {
+    for (platform, status, code) in [
+        (Platform::RtmpCustom, Code::FailedPrecondition, "stream_key_missing"),
+        (Platform::Youtube, Code::Unavailable, "broadcast_not_ready"),
+    ] {
         let claim = world.own(Uuid::now_v7(), platform);
         let refused = vault.get_publish_target(claim).await.expect_err("refused");
-        assert_eq!((refused.code(), grpc::error_code(&refused)), (Code::FailedPrecondition, Some(code)));
+        assert_eq!((refused.code(), grpc::error_code(&refused)), (status, Some(code)));
     }
 }
 

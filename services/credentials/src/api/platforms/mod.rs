@@ -2,6 +2,8 @@
 
 mod answer;
 mod ask;
+#[cfg(test)]
+mod tests;
 
 use tonic::{Request, Response, Status};
 use wire::v1::{self, platforms_server};

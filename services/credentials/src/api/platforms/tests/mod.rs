@@ -1,0 +1,6 @@
+//! The whole service over gRPC, against a real Postgres and the simulated platforms.
+
+mod faults;
+mod lives;
+mod refusals;
+mod world;
