@@ -40,8 +40,11 @@ pub(super) async fn look(youtube: &Youtube, runs: &[Run], now_ms: i64) -> Vec<Re
     let well = seen.iter_mut().filter(|one| one.failure.is_none() && !one.watch.id.is_empty());
     join_all(well.map(|one| step(&channel, one, now_ms))).await;
     let mut truths = Vec::with_capacity(seen.len());
-    for one in seen {
-        truths.push(conclude(&channel, &one, now_ms).await);
+    for mut one in seen {
+        let truth = conclude(&channel, &one, now_ms).await;
+        let again = truth.as_ref().ok().and_then(|truth| truth.again).map_or(0, |again| again.as_millis());
+        one.watch.expect(now_ms.saturating_add(i64::try_from(again).unwrap_or(0)));
+        truths.push(truth);
         if !one.watch.id.is_empty() {
             youtube.memory.keep(one.run.destination, one.watch, now_ms);
         }
@@ -54,8 +57,8 @@ fn remember<'a>(youtube: &Youtube, run: &'a Run, now_ms: i64) -> Seen<'a> {
     let id = progress.broadcast_of(run).unwrap_or_default();
     let known = youtube.memory.get(run.destination).filter(|watch| watch.id == id);
     let mut watch = known.unwrap_or_else(|| Watch::new(id, now_ms));
-    watch.used_ms = now_ms;
     watch.publishing(run.publishing_ms);
+    watch.begin(now_ms);
     Seen { run, progress, watch, failure: None, asks: false }
 }
 

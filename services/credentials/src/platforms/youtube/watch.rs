@@ -21,8 +21,10 @@ const STUCK_MS: i64 = 60_000;
 const ATTEMPTS: u32 = 5;
 /// Between two of them; doubled each time.
 const ATTEMPT_MS: i64 = 4_000;
-/// While no media is sent only a look at our own side tells more.
-const IDLE: Duration = Duration::from_millis(500);
+/// While no media is sent, or all is over, there is nothing to ask: the caller looks when media begins.
+const IDLE: Duration = Duration::from_secs(5);
+/// A look that comes earlier or later than was asked for, by more than this, follows one of another replica.
+const JITTER_MS: i64 = 3_000;
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,8 @@ pub(super) struct Watch {
     /// When it was first, and last, used.
     born_ms: i64,
     pub used_ms: i64,
+    /// When the next look was asked for.
+    expected_ms: i64,
     asked: Asked,
     publishing_ms: i64,
     life: Option<Life>,
@@ -67,6 +71,20 @@ impl Watch {
         if self.publishing_ms != since_ms {
             (self.publishing_ms, self.active_ms) = (since_ms, None);
         }
+    }
+
+    /// A look begins. Somebody else may have looked meanwhile and told the caller more: then all is asked again.
+    pub fn begin(&mut self, now_ms: i64) {
+        self.used_ms = now_ms;
+        if (now_ms - self.expected_ms).abs() > JITTER_MS {
+            self.asked = Asked::default();
+            self.life = self.life.filter(|life| !life.is_over());
+        }
+    }
+
+    /// When the next look was asked for.
+    pub fn expect(&mut self, at_ms: i64) {
+        self.expected_ms = at_ms;
     }
 
     /// When YouTube is worth asking.

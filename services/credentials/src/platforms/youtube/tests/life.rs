@@ -217,3 +217,28 @@ async fn bad_media_is_told_in_words() {
     live.finish().await;
     world.youtube.finish(&place.run).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_replica_that_has_not_looked_for_a_while_asks_everything() {
+    let world = World::start().await;
+    let mut place = world.place(PlatformSettings::default());
+    let ready = world.prepared(&place).await;
+    let live = Live::start(&ready.rtmp_url, &place.key(), GOP).await;
+    place.publishing(&world);
+    world.until_live(&place).await;
+    for _ in 0..10 {
+        let truth = world.look(&place).await.unwrap();
+        world.advance(truth.again.unwrap());
+    }
+    // Somebody else ends it, and another replica is told so. This one is asked earlier than it has asked for.
+    let token = world.tokens.token().await.unwrap();
+    let id = place.saved("broadcast_id").as_str().unwrap().to_owned();
+    let url = format!("{}/youtube/v3/liveBroadcasts/transition", world.sim.http());
+    let query = [("id", id.as_str()), ("broadcastStatus", "complete"), ("part", "id,status")];
+    let request = reqwest::Client::new().post(url).query(&query).bearer_auth(token.secret.expose_secret());
+    assert!(request.send().await.unwrap().status().is_success());
+    world.look(&place).await.unwrap();
+    world.advance(std::time::Duration::from_secs(600));
+    assert_eq!(world.look(&place).await.unwrap().state, State::Ended);
+    live.finish().await;
+}
