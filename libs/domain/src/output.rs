@@ -4,7 +4,7 @@
 //! picture or inventing frames costs a core and improves nothing. Sizes are never scaled up.
 
 use crate::{
-    limits::{Limits, limits},
+    limits::{Limits, limits, recommended},
     platform::Platform,
     settings::{Preset, Resolution, Settings},
     source::SourceInfo,
@@ -16,8 +16,8 @@ const BITRATE_TOLERANCE: f64 = 1.10;
 const FPS_TOLERANCE: f64 = 0.5;
 /// Keyframes land a frame or two late.
 const GOP_TOLERANCE_MS: u32 = 200;
-/// FFmpeg's encode when nothing else is known: the guide's sample.
-const DEFAULT_KBPS: u32 = 4_500;
+/// AAC encoders swing more than video encoders do.
+const AUDIO_TOLERANCE: f64 = 1.25;
 
 /// What FFmpeg does with the video.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -125,7 +125,7 @@ pub fn decide(source: &SourceInfo, settings: &Settings, platform: Platform) -> O
             Video::None
         }
         (false, true) => Video::Copy,
-        (false, false) => Video::Encode(encode(source, settings, &limits)),
+        (false, false) => Video::Encode(encode(source, settings, platform, &limits)),
     };
     let audio = audio(source, &limits);
     match audio {
@@ -147,10 +147,16 @@ fn video_reasons(source: &SourceInfo, settings: &Settings, limits: &Limits) -> V
     if source.fps > f64::from(max_fps(settings, limits)) + FPS_TOLERANCE {
         reasons.push(Reason::Fps);
     }
-    if f64::from(source.video_kbps) > f64::from(max_kbps(settings, limits)) * BITRATE_TOLERANCE {
+    let above = |kbps: u32, most: u32| f64::from(kbps) > f64::from(most) * BITRATE_TOLERANCE;
+    let total = source.video_kbps.saturating_add(source.audio_kbps);
+    if above(source.video_kbps, max_kbps(settings, limits)) || limits.total_kbps.is_some_and(|most| above(total, most))
+    {
         reasons.push(Reason::Bitrate);
     }
-    if limits.gop_ms.is_some_and(|max| source.gop_ms > max + GOP_TOLERANCE_MS) {
+    let too_long = limits.gop_ms.is_some_and(|most| source.gop_ms > most + GOP_TOLERANCE_MS);
+    let too_short =
+        limits.gop_min_ms.is_some_and(|least| source.gop_ms > 0 && source.gop_ms + GOP_TOLERANCE_MS < least);
+    if too_long || too_short {
         reasons.push(Reason::Gop);
     }
     reasons
@@ -163,18 +169,30 @@ fn audio(source: &SourceInfo, limits: &Limits) -> Audio {
     let codec = limits.audio_codecs.contains(&source.audio_codec.as_str());
     let rate = matches!(source.audio_rate_hz, 0 | 44_100 | 48_000);
     let channels = source.audio_channels <= 2;
-    if codec && rate && channels { Audio::Copy } else { Audio::Encode }
+    let fits = |most: u32| f64::from(source.audio_kbps) <= f64::from(most) * AUDIO_TOLERANCE;
+    let bitrate = limits.audio_kbps.is_none_or(fits);
+    if codec && rate && channels && bitrate { Audio::Copy } else { Audio::Encode }
 }
 
-fn encode(source: &SourceInfo, settings: &Settings, limits: &Limits) -> Encode {
+/// What is left out is filled in with the platform's recommendation for the picture that leaves. More bits than the source
+/// has would add nothing, unless its codec is one that needs fewer.
+fn encode(source: &SourceInfo, settings: &Settings, platform: Platform, limits: &Limits) -> Encode {
     let size = box_of(settings, limits, source);
     let fps = max_fps(settings, limits);
-    let kbps = settings.bitrate_kbps.unwrap_or(if source.video_kbps > 0 { source.video_kbps } else { DEFAULT_KBPS });
+    let scaled = !fits(source, size);
+    let leaves = if scaled { size } else { Resolution { width: source.width, height: source.height } };
+    let known = source.width > 0 && source.height > 0;
+    let rate = if source.fps > 0.0 { source.fps.min(f64::from(fps)).round() as u32 } else { fps };
+    let filled = recommended(platform, known.then_some(leaves), Some(rate));
+    let source_kbps = Some(source.video_kbps).filter(|kbps| *kbps > 0 && source.video_codec == "h264");
+    let kbps = settings
+        .bitrate_kbps
+        .unwrap_or_else(|| source_kbps.map_or(filled.video_kbps, |own| own.min(filled.video_kbps)));
     Encode {
         kbps: kbps.clamp(*crate::settings::BITRATE_KBPS.start(), limits.video_kbps),
-        size: (!fits(source, size)).then_some(size),
+        size: scaled.then_some(size),
         fps: (source.fps > f64::from(fps) + FPS_TOLERANCE).then_some(fps),
-        preset: settings.preset.unwrap_or(Preset::Veryfast),
+        preset: settings.preset.unwrap_or(filled.preset),
     }
 }
 
@@ -264,7 +282,15 @@ mod tests {
     fn the_platforms_limit_holds_without_settings() {
         let heavy = SourceInfo { video_kbps: 8_000, ..source() };
         let output = check(&heavy, &Settings::default(), Platform::Twitch, &[Reason::Bitrate]);
+        assert!(matches!(output.video, Video::Encode(Encode { kbps: 4_500, size: None, fps: None, .. })));
+        let smooth = SourceInfo { fps: 59.94, ..heavy };
+        let output = check(&smooth, &Settings::default(), Platform::Twitch, &[Reason::Bitrate]);
         assert!(matches!(output.video, Video::Encode(Encode { kbps: 6_000, size: None, fps: None, .. })));
+        let total = SourceInfo { video_kbps: 15_200, audio_kbps: 320, ..source() };
+        check(&total, &Settings::default(), Platform::Cloudflare, &[Reason::Bitrate]);
+        let dense = SourceInfo { gop_ms: 1_000, ..source() };
+        check(&dense, &Settings::default(), Platform::Cloudflare, &[Reason::Gop]);
+        check(&dense, &Settings::default(), Platform::Youtube, &[]);
         let sparse = SourceInfo { gop_ms: 8_000, ..source() };
         check(&sparse, &Settings::default(), Platform::Youtube, &[Reason::Gop]);
         check(&sparse, &Settings::default(), Platform::RtmpCustom, &[]);
@@ -284,8 +310,28 @@ mod tests {
         let silent = SourceInfo { audio_codec: String::new(), audio_rate_hz: 0, audio_channels: 0, ..source() };
         let output = check(&silent, &Settings::default(), Platform::RtmpCustom, &[Reason::NoAudio]);
         assert_eq!((output.video, output.audio), (Video::Copy, Audio::Silence));
+        let loud = SourceInfo { audio_kbps: 320, ..source() };
+        assert_eq!(decide(&loud, &Settings::default(), Platform::Twitch).audio, Audio::Encode);
+        assert_eq!(decide(&loud, &Settings::default(), Platform::Youtube).audio, Audio::Copy);
         let surround = SourceInfo { audio_channels: 6, ..source() };
         assert_eq!(decide(&surround, &Settings::default(), Platform::Youtube).audio, Audio::Encode);
+    }
+
+    #[test]
+    fn what_is_left_out_of_an_encode_is_the_platforms_recommendation() {
+        let small = Settings { resolution: "1280x720".parse().ok(), ..Settings::default() };
+        let kbps = |source: &SourceInfo, platform| match decide(source, &small, platform).video {
+            Video::Encode(encode) => encode.kbps,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(kbps(&source(), Platform::Facebook), 4_000);
+        assert_eq!(kbps(&source(), Platform::Twitch), 3_000);
+        assert_eq!(kbps(&source(), Platform::Youtube), 6_000, "no more than the source has");
+        let hevc = SourceInfo { video_codec: "hevc".into(), enhanced: true, video_kbps: 2_000, ..source() };
+        assert_eq!(kbps(&hevc, Platform::Facebook), 4_000, "a better codec needs fewer bits");
+        let fresh = SourceInfo { video_codec: "hevc".into(), ..SourceInfo::default() };
+        let video = decide(&fresh, &Settings::default(), Platform::Twitch).video;
+        assert!(matches!(video, Video::Encode(Encode { kbps: 6_000, .. })), "{video:?}");
     }
 
     #[test]

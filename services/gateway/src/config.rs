@@ -9,7 +9,7 @@ use secret::{ExposeSecret, SecretString};
 use service_kit::{CommonConfig, HttpLimits};
 
 use crate::{
-    app::Options,
+    app::{MAX_PICTURE_BYTES, Options},
     auth::{Keys, MIN_SECRET_BYTES, jwks, token::Policy},
     rate::Rate,
 };
@@ -161,9 +161,14 @@ impl Config {
         })
     }
 
-    /// Bounds of the listener. The header limit lets a token of 64 kB arrive, so that it is answered with 401.
+    /// Bounds of the listener. It lets a picture through; all other routes take far smaller bodies. The header limit lets a token of 64 kB arrive, so that it is answered with 401.
     pub fn http_limits(&self) -> HttpLimits {
-        HttpLimits { max_connections: self.http_max_connections, max_header_bytes: 96 * 1024, ..HttpLimits::default() }
+        HttpLimits {
+            max_connections: self.http_max_connections,
+            max_header_bytes: 96 * 1024,
+            max_body_bytes: MAX_PICTURE_BYTES,
+            ..HttpLimits::default()
+        }
     }
 
     /// The limits of one tenant and of one address.

@@ -22,6 +22,7 @@ id are all the same 404. Every request may also be answered with 401, 403, 413, 
         (name = "streams", description = "A source and its ingest key"),
         (name = "destinations", description = "Where a stream is sent to"),
         (name = "accounts", description = "Signing in to platforms"),
+        (name = "platforms", description = "What one platform has beside going live"),
         (name = "simulcast", description = "Start, stop, watch")
     )
 )]

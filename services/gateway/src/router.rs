@@ -16,7 +16,11 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 use crate::{
     app::App,
     edge, openapi,
-    routes::{accounts, attach, destinations, events, ingest_key, oauth, simulcast, streams},
+    routes::{
+        accounts, attach, destinations, events,
+        features::{facebook, settings, thumbnail, twitch, watch},
+        ingest_key, oauth, platforms, simulcast, streams,
+    },
 };
 
 /// Where the API's description is.
@@ -63,11 +67,24 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(destinations::create, destinations::list))
         .routes(routes!(destinations::show, destinations::change, destinations::remove))
         .routes(routes!(destinations::test))
+        .routes(routes!(platforms::list))
         .routes(routes!(oauth::auth_url))
         .routes(routes!(oauth::exchange))
         .routes(routes!(accounts::list))
         .routes(routes!(accounts::show, accounts::unlink))
         .routes(routes!(accounts::refresh_token))
+        .routes(routes!(settings::youtube))
+        .routes(routes!(thumbnail::put))
+        .routes(routes!(twitch::categories))
+        .routes(routes!(twitch::channel, settings::twitch))
+        .routes(routes!(settings::facebook))
+        .routes(routes!(facebook::pages))
+        .routes(routes!(facebook::choose_page))
+        .routes(routes!(facebook::insights))
+        .routes(routes!(settings::cloudflare))
+        .routes(routes!(watch::embed))
+        .routes(routes!(watch::playback))
+        .routes(routes!(watch::analytics))
         .routes(routes!(simulcast::start))
         .routes(routes!(simulcast::stop))
         .routes(routes!(simulcast::status))

@@ -2,6 +2,7 @@
 //! stored or resolved.
 
 pub mod attach;
+pub mod days;
 pub mod destination;
 pub mod exchange;
 pub mod platform_settings;

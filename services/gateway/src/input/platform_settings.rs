@@ -21,7 +21,7 @@ use crate::{
 /// The longest title of any platform, in characters.
 const MAX_TITLE_CHARS: usize = 254;
 /// The longest id of a platform's, in characters.
-const MAX_ID_CHARS: usize = 64;
+pub const MAX_ID_CHARS: usize = 64;
 /// No platform plans further ahead, in seconds.
 const MAX_AHEAD_S: i64 = 365 * 86_400;
 

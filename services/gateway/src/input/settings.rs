@@ -1,7 +1,7 @@
 //! A destination's `settings`.
 
 use domain::{
-    limits::limits,
+    limits::objections,
     platform::Platform,
     settings::{BITRATE_KBPS, FRAMERATE, Invalid, MAX_RETRIES_LIMIT, Settings},
 };
@@ -59,24 +59,12 @@ pub fn read(fields: &mut Fields<'_>) -> Settings {
 /// # Errors
 /// 422 with every setting above a limit.
 pub fn check_platform(settings: &Settings, platform: Platform) -> Result<(), ApiError> {
-    let limits = limits(platform);
-    let mut faults = Vec::new();
-    let mut fault = |field: Invalid, message: String| {
-        let (field, code) = (field.field().to_owned(), ABOVE_PLATFORM_LIMIT.to_owned());
-        faults.push(FieldError { field, code, message });
+    let fault = |(invalid, message): (Invalid, String)| FieldError {
+        field: invalid.field().to_owned(),
+        code: ABOVE_PLATFORM_LIMIT.to_owned(),
+        message,
     };
-    if settings.bitrate_kbps.is_some_and(|kbps| kbps > limits.video_kbps) {
-        fault(Invalid::Bitrate, format!("{platform} takes at most {} kbps", limits.video_kbps));
-    }
-    if settings.framerate.is_some_and(|fps| fps > limits.fps) {
-        fault(Invalid::Framerate, format!("{platform} takes at most {} frames per second", limits.fps));
-    }
-    let too_large = |r: domain::settings::Resolution| {
-        r.width.max(r.height) > limits.long_side || r.width.min(r.height) > limits.short_side
-    };
-    if settings.resolution.is_some_and(too_large) {
-        fault(Invalid::Resolution, format!("{platform} takes at most {}x{}", limits.long_side, limits.short_side));
-    }
+    let faults: Vec<_> = objections(settings, platform).into_iter().map(fault).collect();
     if faults.is_empty() { Ok(()) } else { Err(ApiError::validation(faults)) }
 }
 

@@ -36,11 +36,7 @@ pub async fn read(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<B
 /// # Errors
 /// 415 for another or no type and for a compressed body; 400 for what is no JSON.
 pub fn json(headers: &HeaderMap, bytes: &[u8]) -> Result<Option<Value>, ApiError> {
-    let encoded =
-        headers.get_all(header::CONTENT_ENCODING).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if encoded {
-        return Err(unsupported("Send the body as it is, without Content-Encoding."));
-    }
+    refuse_encodings(headers)?;
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -50,6 +46,16 @@ pub fn json(headers: &HeaderMap, bytes: &[u8]) -> Result<Option<Value>, ApiError
     strict_json::parse(bytes).map(Some).map_err(|unreadable| {
         ApiError::bad_request(codes::INVALID_JSON, format!("The body can't be read: {unreadable}."))
     })
+}
+
+/// Refuses compressed bodies.
+///
+/// # Errors
+/// 415.
+pub fn refuse_encodings(headers: &HeaderMap) -> Result<(), ApiError> {
+    let encoded =
+        headers.get_all(header::CONTENT_ENCODING).iter().any(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if encoded { Err(unsupported("Send the body as it is, without Content-Encoding.")) } else { Ok(()) }
 }
 
 /// `application/json`, alone or with `charset=utf-8`.
@@ -84,7 +90,8 @@ fn too_large(max_bytes: usize) -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, codes::BODY_TOO_LARGE, message)
 }
 
-fn unsupported(message: &'static str) -> ApiError {
+/// 415.
+pub fn unsupported(message: &'static str) -> ApiError {
     ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, codes::UNSUPPORTED_MEDIA_TYPE, message)
 }
 

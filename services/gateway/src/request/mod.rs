@@ -4,12 +4,14 @@
 mod body;
 mod command;
 mod params;
+mod upload;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use domain::ids::TenantId;
 
 pub use command::{Answer, Command, IngestKeyAt};
 pub use params::Params;
+pub use upload::{Picture, Upload};
 
 use crate::{
     app::App,

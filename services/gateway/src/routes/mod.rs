@@ -4,9 +4,11 @@ pub mod accounts;
 pub mod attach;
 pub mod destinations;
 pub mod events;
+pub mod features;
 pub mod ingest_key;
 pub mod oauth;
 pub mod platform_changes;
+pub mod platforms;
 pub mod simulcast;
 pub mod streams;
 

@@ -15,7 +15,7 @@ use crate::{
 const SPOKEN: [&str; 2] = ["no_capacity", "interrupted"];
 
 /// The metadata key in which credentials says how long a platform wants us to wait.
-pub const RETRY_AFTER_MS: &str = "retry-after-ms";
+pub const RETRY_AFTER_MS: &str = "x-retry-after-ms";
 
 /// What `status` means to the caller; `missing` says what a bare NOT_FOUND is about.
 pub fn refusal(status: &Status, missing: NotFound) -> ApiError {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use wire::v1;
 
-use super::{rfc3339, some_text};
+use super::{effective::EffectiveSettings, rfc3339, some_text};
 use crate::input::platform_settings::PlatformSettingsBody;
 
 /// One place a stream is sent to.
@@ -32,6 +32,8 @@ pub struct DestinationView {
     pub playback_url: Option<String>,
     /// What was asked for; what was left out follows the source.
     pub settings: SettingsView,
+    /// What holds, with everything that was left out filled in.
+    pub effective_settings: Option<EffectiveSettings>,
     /// rtmp_custom: where we publish, without the key.
     pub rtmp_url: Option<String>,
     /// The linked account; `null`: the only one of the platform is used at start.
@@ -128,6 +130,8 @@ pub struct SettingsView {
 
 impl From<v1::Destination> for DestinationView {
     fn from(d: v1::Destination) -> Self {
+        let settings = d.settings.map(settings_of).unwrap_or_default();
+        let platform = v1::Platform::to_domain(d.platform).ok();
         Self {
             platform: platform_name(d.platform),
             id: d.id,
@@ -137,7 +141,8 @@ impl From<v1::Destination> for DestinationView {
             is_enabled: d.is_enabled,
             viewer_count: d.viewer_count,
             playback_url: some_text(d.playback_url),
-            settings: d.settings.map(SettingsView::of).unwrap_or_default(),
+            effective_settings: platform.map(|platform| EffectiveSettings::of(&settings, platform)),
+            settings: settings.into(),
             rtmp_url: some_text(d.rtmp_url),
             account_id: some_text(d.account_id),
             platform_settings: d.platform_settings.map(read_settings).unwrap_or_default().into(),
@@ -169,12 +174,15 @@ impl FaultView {
     }
 }
 
-impl SettingsView {
-    fn of(wire: v1::Settings) -> Self {
-        let settings = Settings::try_from(wire).unwrap_or_else(|malformed| {
-            tracing::error!(%malformed, "the orchestrator sent settings that can't be");
-            Settings::default()
-        });
+fn settings_of(wire: v1::Settings) -> Settings {
+    Settings::try_from(wire).unwrap_or_else(|malformed| {
+        tracing::error!(%malformed, "the orchestrator sent settings that can't be");
+        Settings::default()
+    })
+}
+
+impl From<Settings> for SettingsView {
+    fn from(settings: Settings) -> Self {
         Self {
             bitrate: settings.bitrate_kbps,
             resolution: settings.resolution.map(|r| r.to_string()),
@@ -187,7 +195,7 @@ impl SettingsView {
     }
 }
 
-/// Settings that the orchestrator sent.
+/// Platform settings that the orchestrator sent.
 pub fn read_settings(wire: v1::PlatformSettings) -> PlatformSettings {
     PlatformSettings::try_from(wire).unwrap_or_else(|malformed| {
         tracing::error!(%malformed, "the orchestrator sent platform settings that can't be");

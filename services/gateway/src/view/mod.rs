@@ -3,7 +3,10 @@
 
 pub mod account;
 pub mod destination;
+pub mod effective;
+pub mod features;
 pub mod health;
+pub mod platform;
 pub mod simulcast;
 pub mod stream;
 pub mod test_result;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use gateway::{
-    app::{App, Options, Parts},
+    app::{App, MAX_PICTURE_BYTES, Options, Parts},
     auth::{Authenticator, Keys, token::Policy},
     event_slots::EventSlots,
     input::start::OwnIngest,
@@ -34,6 +34,9 @@ pub const BOB: &str = "bob";
 /// No test waits longer for anything.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// How a PNG begins.
+pub const PNG: &[u8] = b"\x89PNG\r\n\x1a\n-----";
+
 /// What a test may choose.
 pub struct Setup {
     pub options: Options,
@@ -55,7 +58,11 @@ impl Default for Setup {
             policy: Policy::default(),
             tenant: Rate { per_second: 0, burst: 0 },
             address: Rate { per_second: 0, burst: 0 },
-            limits: HttpLimits { max_header_bytes: 96 * 1024, ..HttpLimits::default() },
+            limits: HttpLimits {
+                max_header_bytes: 96 * 1024,
+                max_body_bytes: MAX_PICTURE_BYTES,
+                ..HttpLimits::default()
+            },
             nats: "nats://127.0.0.1:1".into(),
             origins: Vec::new(),
             event_slots: EventSlots::new(50, 100),
@@ -173,6 +180,24 @@ impl Gateway {
 
     pub async fn send(&self, tenant: &str, method: &str, path: &str, body: Value) -> Reply {
         read(self.request(tenant, method, path).json(&body)).await
+    }
+
+    /// A request that any route takes, as far as it can be said without knowing the route: good in form, for `stream`.
+    pub fn fitting(&self, tenant: &str, method: &str, path: &str, stream: &str) -> reqwest::RequestBuilder {
+        let end = path.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let query = if end == "categories" { "?query=x" } else { "" };
+        let request = self.request(tenant, method, &format!("{path}{query}"));
+        let body = match (method, end) {
+            ("GET", _) => return request,
+            (_, "thumbnail") => return request.header("content-type", "image/png").body(PNG),
+            ("POST", "start" | "stop" | "test" | "rotate" | "refresh-token") => return request,
+            (_, "page") => json!({"page_id": "1"}),
+            ("POST", "destinations") => custom(stream),
+            ("POST", "streams") => json!({"title": "x"}),
+            ("POST", "exchange-token") => json!({"code": "c", "stream_id": stream, "name": "x"}),
+            _ => json!({}),
+        };
+        request.json(&body)
     }
 
     /// Writes raw bytes and returns what comes back until the server closes.

@@ -12,6 +12,7 @@ mod events;
 mod fake;
 mod fake_platforms;
 mod fake_vault;
+mod features;
 mod harness;
 mod idempotency;
 mod limits;

@@ -16,16 +16,7 @@ async fn away_is_503_at_once_with_retry_after() {
     until("the services are away", || gateway.behind.tasks.is_empty()).await;
     for (method, path) in crate::describe::routes() {
         let path = path.replace("{id}", &stream).replace("{destId}", &stream).replace("{platform}", "youtube");
-        let body = if path.ends_with("/streams") || path.ends_with(&stream) { json!({}) } else { custom(&stream) };
-        let body = if path.ends_with("/api/streams") { json!({"title": "x"}) } else { body };
-        let body = if path.ends_with("/exchange-token") {
-            json!({"code": "c", "stream_id": stream, "name": "x"})
-        } else {
-            body
-        };
-        let empty = ["start", "stop", "test", "rotate", "refresh-token"].iter().any(|end| path.ends_with(end));
-        let request = gateway.request(ALICE, &method, &path);
-        let request = if method == "GET" || empty { request } else { request.json(&body) };
+        let request = gateway.fitting(ALICE, &method, &path, &stream);
         let begun = Instant::now();
         let reply = read(request).await;
         assert_eq!((reply.status, reply.code()), (503, "unavailable"), "{method} {path}: {}", reply.text);

@@ -1,6 +1,5 @@
 //! Ids, paths, methods and headers.
 
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::harness::{ALICE, Gateway, Setup, custom, read};
@@ -34,9 +33,7 @@ async fn ids_that_are_no_ids() {
         }
         for id in ids {
             let path = path.replace("{id}", id).replace("{destId}", &unknown);
-            let body = if path.ends_with("destinations") { custom(&stream) } else { json!({}) };
-            let request = gateway.request(ALICE, &method, &path);
-            let reply = read(if method == "GET" { request } else { request.json(&body) }).await;
+            let reply = read(gateway.fitting(ALICE, &method, &path, &stream)).await;
             let expected = crate::describe::missing(&path);
             let attach = path.starts_with("/api/simulcast") && path.ends_with("/destinations");
             // A body that names another stream than the path is at fault itself.

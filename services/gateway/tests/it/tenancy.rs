@@ -31,12 +31,7 @@ async fn a_foreign_id_is_an_unknown_id() {
         };
         for (inner_foreign, inner_unknown) in [(&destination, &unknown), (&unknown, &unknown)] {
             let fill = |id: &str, inner: &str| path.replace("{id}", id).replace("{destId}", inner);
-            let ask = async |path: String, stream: &str| {
-                let request = gateway.request(BOB, &method, &path);
-                let attach = path.ends_with("/destinations");
-                let body = if attach { custom(stream) } else { json!({}) };
-                read(if method == "GET" { request } else { request.json(&body) }).await
-            };
+            let ask = async |path: String, stream: &str| read(gateway.fitting(BOB, &method, &path, stream)).await;
             if !path.contains("{id}") {
                 continue;
             }
