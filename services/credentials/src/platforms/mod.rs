@@ -11,6 +11,7 @@ pub mod facebook;
 pub mod failure;
 pub mod features;
 pub mod lifecycle;
+mod presence;
 pub mod registry;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::v1;
 
+use super::fault;
 use crate::{
     http::Trouble,
     platforms::{Failure, words::quote},
@@ -39,6 +40,14 @@ struct Answer {
 struct Error {
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    extensions: Extensions,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Extensions {
+    code: String,
 }
 
 #[derive(Deserialize)]
@@ -80,6 +89,9 @@ struct Dimensions {
 pub(super) fn read(answer: &Value) -> Result<v1::Analytics, Failure> {
     let answer = Answer::deserialize(answer).map_err(|_| Failure::trouble(Platform::Cloudflare, Trouble::Nonsense))?;
     if let Some(error) = answer.errors.iter().flatten().next() {
+        if error.extensions.code == "authz" {
+            return Err(fault::no_permission());
+        }
         let message = format!("Cloudflare does not answer the question for analytics: {}.", quote(&error.message));
         return Err(Failure::permanent("platform_refused", message));
     }
@@ -114,8 +126,11 @@ mod tests {
 
     #[test]
     fn an_error_is_an_error_in_spite_of_its_status() {
-        let failure = read(&json!({"data": null, "errors": [{"message": "not authorized for that account"}]}));
+        let failure = read(&json!({"data": null, "errors": [{"message": "unknown field"}]}));
         assert_eq!(failure.unwrap_err().code(), "platform_refused");
+        let forbidden = json!({"message": "not authorized for that account", "extensions": {"code": "authz"}});
+        let failure = read(&json!({"data": null, "errors": [forbidden]})).unwrap_err();
+        assert_eq!(failure.code(), "platform_permission_missing");
         assert_eq!(read(&json!([])).unwrap_err().code(), "platform_unavailable");
     }
 }

@@ -74,7 +74,8 @@ fn bad_token() -> Failure {
     Failure::permanent("reauth_required", message)
 }
 
-fn no_permission() -> Failure {
+/// The token is good for less than this.
+pub(super) fn no_permission() -> Failure {
     let message = "The Cloudflare API token of this installation lacks a permission. Its operator must give it \
                    \"Stream: Edit\" (and \"Account Analytics: Read\" for analytics) in the Cloudflare dashboard.";
     Failure::permanent("platform_permission_missing", message)

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use wire::v1;
 
-use super::{Cloudflare, Memory, analytics, model::Wish, prepare};
+use super::{Cloudflare, Memory, analytics, customer, model::Wish, prepare};
 use crate::platforms::{Applied, Failure, Features, Run};
 
 /// A recording of an input.
@@ -51,7 +51,8 @@ impl Features for Cloudflare {
     async fn playback(&self, run: &Run) -> Result<v1::Playback, Failure> {
         let memory = Memory::of(run);
         let uid = memory.uid.as_deref().ok_or_else(never_started)?;
-        let code = memory.code.as_deref();
+        let code = self.code(run, &memory, uid).await?;
+        let code = code.as_deref();
         let base = self.customer.base(uid, code).ok_or_else(no_code)?;
         if self.customer.cycle(&base).await?.live {
             return Ok(addresses(&base, true));
@@ -75,6 +76,15 @@ impl Features for Cloudflare {
 }
 
 impl Cloudflare {
+    /// The customer code, as far as it is known or can be read from the input.
+    async fn code(&self, run: &Run, memory: &Memory, uid: &str) -> Result<Option<String>, Failure> {
+        if memory.code.is_some() || self.customer.base(uid, None).is_some() {
+            return Ok(memory.code.clone());
+        }
+        let input = self.api.input(run, uid).await?.ok_or_else(never_started)?;
+        Ok(customer::code_in(input.web_rtc_url()))
+    }
+
     async fn videos(&self, run: &Run, uid: &str) -> Result<Vec<Video>, Failure> {
         let path = format!("/live_inputs/{uid}/videos");
         Ok(self.api.stream(run, Method::GET, &path, None).await?.unwrap_or_default())
@@ -93,12 +103,12 @@ fn addresses(base: &str, available: bool) -> v1::Playback {
 }
 
 fn never_started() -> Failure {
-    let message = "This destination has no live input at Cloudflare yet: it gets one with its first start.";
-    Failure::permanent("not_running", message)
+    let message = "This destination has no live input at Cloudflare. It gets one when it is started.";
+    Failure::permanent("broadcast_ended", message)
 }
 
 fn no_code() -> Failure {
-    let message = "The customer code of the Cloudflare account is not known yet: it is found at the destination's next \
-                   start, or its operator sets CLOUDFLARE_CUSTOMER_CODE.";
-    Failure::permanent("not_running", message)
+    let message = "The customer code of the Cloudflare account is not known. The operator of this installation must set \
+                   CLOUDFLARE_CUSTOMER_CODE.";
+    Failure::permanent("platform_refused", message)
 }

@@ -10,6 +10,7 @@ mod customer;
 mod fault;
 mod features;
 mod finish;
+mod judge;
 mod look;
 mod model;
 mod prepare;
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::Clock;
 use tokio::time::timeout;
 
-use super::{Failure, Lifecycle, Ready, Run, Truth};
+use super::{Failure, Lifecycle, Ready, Run, Truth, presence::Presence};
 use crate::http::{Http, Trouble};
 use api::Api;
 use customer::Customer;
@@ -64,6 +65,8 @@ struct Memory {
     code: Option<String>,
     /// The run and take that has published.
     published: (i64, u32),
+    /// Since when it is not shown.
+    presence: Presence,
     /// The run that is being finished, and since when.
     finishing: (i64, i64),
 }

@@ -40,10 +40,15 @@ impl World {
         Self { sim, cloudflare, run, book, tokens }
     }
 
-    async fn look(&self) -> Truth {
+    /// As if our media had been acknowledged `ms` ago.
+    async fn look_after(&self, ms: i64) -> Truth {
         let mut run = self.run.clone();
         run.publishing_ms = 1;
-        self.cloudflare.look(&[run], 2).await.remove(0).unwrap()
+        self.cloudflare.look(&[run], 1 + ms).await.remove(0).unwrap()
+    }
+
+    async fn look(&self) -> Truth {
+        self.look_after(1_000).await
     }
 
     async fn prepared(&self) -> Ready {
@@ -93,7 +98,7 @@ async fn a_whole_life() {
     live.finish().await;
     until("over", async || world.look().await, |truth| truth.state == State::Waiting).await;
     world.cloudflare.finish(&world.run).await.unwrap();
-    assert_eq!(world.look().await.repair, Some(Repair::Ask), "disabled");
+    assert_eq!(world.look_after(16_000).await.repair, Some(Repair::Ask), "disabled");
     assert_contract(&world.sim);
     let account = world.sim.account("alice")["cloudflare"]["account_id"].as_str().unwrap().to_owned();
     let mut calls = world.sim.journal();
@@ -210,7 +215,7 @@ async fn a_vanished_input_is_replaced_and_a_disabled_one_enabled() {
     assert_ne!(world.book.stored().unwrap().expose(), key.expose());
     let input = world.cloudflare.api.inputs(&world.run).await.unwrap().remove(0);
     world.cloudflare.api.update(&world.run, &input.uid, &json!({"enabled": false})).await.unwrap();
-    assert_eq!(world.look().await.repair, Some(Repair::Ask));
+    assert_eq!(world.look_after(16_000).await.repair, Some(Repair::Ask));
     let ready = world.prepared().await;
     world.publish(&ready).await.finish().await;
     world.cloudflare.finish(&world.run).await.unwrap();
@@ -326,7 +331,7 @@ async fn changes_count_at_once_or_from_the_next_connection_on() {
 #[tokio::test]
 async fn playback_is_the_live_picture_and_then_the_recording() {
     let world = World::start().await;
-    assert_eq!(world.cloudflare.playback(&world.run).await.unwrap_err().code(), "not_running");
+    assert_eq!(world.cloudflare.playback(&world.run).await.unwrap_err().code(), "broadcast_ended");
     let ready = world.prepared().await;
     let idle = world.cloudflare.playback(&world.run).await.unwrap();
     assert!(!idle.available && idle.hls_url.ends_with("/manifest/video.m3u8"));
@@ -341,4 +346,47 @@ async fn playback_is_the_live_picture_and_then_the_recording() {
     assert!(viewed.minutes_viewed > 0.0 && viewed.countries[0].country == "DE", "{viewed:?}");
     assert_eq!(world.cloudflare.embed(&world.run).await.unwrap_err().code(), "not_offered_by_platform");
     assert_contract(&world.sim);
+}
+
+#[tokio::test]
+async fn any_two_answers_may_be_lost() {
+    let kinds: [fn(Fault) -> Fault; 4] = [
+        |fault| fault.reset(Reset::Before),
+        |fault| fault.reset(Reset::After),
+        |fault| Fault { truncate: true, ..fault },
+        |fault| Fault { apply: Some(true), ..fault.answer(502, json!({})) },
+    ];
+    let calls = [("POST", CREATE.1), ("GET", "/cloudflare/*"), ("PUT", "/cloudflare/*")];
+    let limits = Limits { cloudflare_calls: 100_000, ..Limits::default() };
+    let world = World::with(Options { limits, ..Options::default() }, PATIENT, Arc::new(SystemClock)).await;
+    for first in 0..kinds.len() * calls.len() {
+        for second in first..kinds.len() * calls.len() {
+            let clock = ManualClock::new(time::OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_000_000));
+            let account = world.sim.account("alice")["cloudflare"]["account_id"].as_str().unwrap().to_owned();
+            let cloudflare = cloudflare(&world.sim, &account, PATIENT, Arc::new(clock.clone()));
+            let (mut run, book) = run(world.run.tokens.clone(), None);
+            world.sim.clear_faults();
+            for chosen in [first, second] {
+                let (method, path) = calls[chosen / kinds.len()];
+                world.sim.fault(kinds[chosen % kinds.len()](Fault::on(method, path)));
+            }
+            let prepared = async |run: &Run| {
+                for _ in 0..20 {
+                    match cloudflare.prepare(run).await {
+                        Ok(ready) => return ready,
+                        Err(failure) => assert!(failure.is_transient(), "{first} {second}: {failure:?}"),
+                    }
+                    clock.advance(Duration::from_secs(1));
+                }
+                panic!("{first} {second}: not prepared");
+            };
+            prepared(&run).await;
+            run.settings.low_latency = Some(true);
+            prepared(&run).await;
+            let inputs = cloudflare.api.inputs(&run).await;
+            let destination = run.destination.to_string();
+            let mine = inputs.unwrap().into_iter().filter(|input| input.belongs_to(&destination)).count();
+            assert_eq!((mine, book.stored().is_some()), (1, true), "{first} {second}");
+        }
+    }
 }

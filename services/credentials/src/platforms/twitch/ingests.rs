@@ -151,9 +151,9 @@ fn candidate(entry: &Entry) -> Option<Candidate> {
 /// How long it takes to connect, without resolving the name.
 async fn distance(candidate: &Candidate) -> Option<Duration> {
     let host = candidate.host.trim_matches(['[', ']']);
-    let addr = timeout(MEASURE, lookup_host((host, candidate.port))).await.ok()?.ok()?.next()?;
+    let addrs: Vec<_> = timeout(MEASURE, lookup_host((host, candidate.port))).await.ok()?.ok()?.collect();
     let begun = Instant::now();
-    timeout(MEASURE, TcpStream::connect(addr)).await.ok()?.ok()?;
+    timeout(MEASURE, TcpStream::connect(&addrs[..])).await.ok()?.ok()?;
     Some(begun.elapsed())
 }
 

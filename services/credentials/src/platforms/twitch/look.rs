@@ -13,7 +13,8 @@ const BATCH: usize = 100;
 /// Between looks at what is live; its viewer count is a minute old anyway.
 const LIVE: Duration = Duration::from_secs(30);
 /// Until it is live; then with less hope.
-const SOON: [(i64, Duration); 2] = [(60_000, Duration::from_secs(1)), (i64::MAX, Duration::from_secs(5))];
+const SOON: [(i64, Duration); 3] =
+    [(20_000, Duration::from_millis(500)), (60_000, Duration::from_secs(2)), (i64::MAX, Duration::from_secs(5))];
 /// Before our stream comes; the first acknowledged media ends the wait.
 const IDLE: Duration = Duration::from_secs(30);
 /// While our stream is gone.
@@ -22,7 +23,7 @@ const SILENT: Duration = Duration::from_secs(10);
 const CATCH_UP: Duration = Duration::from_secs(3);
 /// When the channel's allowance is nearly used up.
 const SCARCE: Duration = Duration::from_secs(60);
-/// Twitch takes some seconds to show a stream; after this it is worth a sentence.
+/// Twitch takes some seconds to show a stream, and its answers lag; after this it is worth a sentence.
 const PATIENCE_MS: i64 = 90_000;
 /// A new connection may help.
 const RECONNECT_MS: i64 = 120_000;
@@ -69,8 +70,10 @@ async fn see(
         return if has_published { silent(twitch, run, user).await } else { Ok(waiting(IDLE)) };
     }
     let shown = shown.as_ref().map_err(Failure::clone)?;
-    let mut truth = judge(shown.get(user), now_ms - run.publishing_ms);
-    if !has_published {
+    let (stream, before) = (shown.get(user), memory.presence);
+    let absent_ms = memory.presence.seen(stream.is_some(), run.publishing_ms, now_ms);
+    let mut truth = judge(stream, absent_ms);
+    if !has_published || memory.presence != before {
         memory.published = (run.run_ms, run.take);
         memory.save(run).await?;
     }
@@ -99,20 +102,20 @@ fn waiting(again: Duration) -> Truth {
     Truth { state: State::Waiting, again: Some(again), ..Truth::default() }
 }
 
-fn judge(stream: Option<&Stream>, publishing_for_ms: i64) -> Truth {
+fn judge(stream: Option<&Stream>, absent_ms: i64) -> Truth {
     if let Some(stream) = stream {
         let (state, health) = (State::Live, Judgement::Good);
         let playback_url = Some(&stream.user_login).filter(|login| !login.is_empty()).map(|login| channel_url(login));
         let viewers = stream.viewer_count;
         return Truth { state, health, viewers, playback_url, again: Some(LIVE), ..Truth::default() };
     }
-    let again = SOON.iter().find(|(until_ms, _)| publishing_for_ms < *until_ms).map_or(LIVE, |(_, again)| *again);
+    let again = SOON.iter().find(|(until_ms, _)| absent_ms < *until_ms).map_or(LIVE, |(_, again)| *again);
     let mut truth = waiting(again);
-    if publishing_for_ms > PATIENCE_MS {
+    if absent_ms > PATIENCE_MS {
         let issue = "Twitch takes our stream and does not show the channel as live.";
         truth.health = Judgement::Bad;
         truth.issues.push(issue.to_owned());
-        if publishing_for_ms > RECONNECT_MS {
+        if absent_ms > RECONNECT_MS {
             let message = format!("{issue} The connection is made anew.");
             truth.repair = Some(Repair::Reconnect);
             truth.fault = Some(Fault::new(Blame::Platform, Retry::Transient, "platform_rejects_stream", message));
@@ -141,15 +144,15 @@ mod tests {
 
     #[test]
     fn presence_decides() {
-        let check = |shown: bool, publishing_for_ms: i64, expected: &str| {
+        let check = |shown: bool, absent_ms: i64, expected: &str| {
             let stream = Stream { user_id: "1".to_owned(), user_login: "a".to_owned(), viewer_count: 7 };
-            let truth = judge(Some(&stream).filter(|_| shown), publishing_for_ms);
-            let again = truth.again.unwrap().as_secs();
-            let got = format!("{:?} {} {:?} {:?} {again}s", truth.state, truth.viewers, truth.health, truth.repair);
+            let truth = judge(Some(&stream).filter(|_| shown), absent_ms);
+            let again = truth.again.unwrap();
+            let got = format!("{:?} {} {:?} {:?} {again:?}", truth.state, truth.viewers, truth.health, truth.repair);
             assert_eq!(got, expected);
         };
-        check(true, 5_000, "Live 7 Good None 30s");
-        check(false, 5_000, "Waiting 0 Unknown None 1s");
+        check(true, 0, "Live 7 Good None 30s");
+        check(false, 5_000, "Waiting 0 Unknown None 500ms");
         check(false, 70_000, "Waiting 0 Unknown None 5s");
         check(false, 91_000, "Waiting 0 Bad None 5s");
         check(false, 121_000, "Waiting 0 Bad Some(Reconnect) 5s");

@@ -21,7 +21,7 @@ use domain::platform::Platform;
 use serde::{Deserialize, Serialize};
 use service_kit::Clock;
 
-use super::{AccountInfo, Failure, Lifecycle, Ready, Run, Truth};
+use super::{AccountInfo, Failure, Lifecycle, Ready, Run, Truth, presence::Presence};
 use crate::http::Http;
 use api::Api;
 use ingests::Ingests;
@@ -60,6 +60,8 @@ struct Memory {
     channel_open: bool,
     /// The run and take that has published.
     published: (i64, u32),
+    /// Since when it is not shown.
+    presence: Presence,
     /// The run that is being finished, and since when.
     finishing: (i64, i64),
 }

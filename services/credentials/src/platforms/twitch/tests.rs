@@ -268,7 +268,7 @@ async fn an_empty_bucket_is_waited_for() {
     assert_eq!(world.sim.journal().len(), calls, "nobody asks");
     world.sim.advance(Duration::from_secs(61));
     clock.advance(Duration::from_secs(61));
-    assert_eq!(world.look().await.again, Some(Duration::from_secs(1)));
+    assert_eq!(world.look().await.again, Some(Duration::from_millis(500)));
     world.shown().await;
     assert!(!world.twitch.api.has_spare(world.user()));
     assert_eq!(world.look_after(1_000).await.unwrap_err().code(), "platform_rate_limited");
@@ -284,6 +284,26 @@ async fn a_stream_that_is_not_shown_is_published_anew() {
         (truth.repair, truth.fault.unwrap().code.as_str()),
         (Some(Repair::Reconnect), "platform_rejects_stream")
     );
+}
+
+#[tokio::test]
+async fn what_was_shown_is_not_published_anew_for_a_blip() {
+    let world = World::start().await;
+    let ready = world.prepared().await;
+    let live = world.publish(&ready).await;
+    until("live", async || world.look().await, |truth| truth.state == State::Live).await;
+    let hour = 3_600_000;
+    assert_eq!(world.look_after(hour).await.unwrap().state, State::Live);
+    let empty = Fault::on("GET", "/helix/streams").answer(200, json!({"data": [], "pagination": {}}));
+    world.sim.fault(empty.clone());
+    let blip = world.look_after(hour + 30_000).await.unwrap();
+    assert_eq!((blip.state, blip.repair, blip.issues.len()), (State::Waiting, None, 0));
+    assert_eq!(world.look_after(hour + 31_000).await.unwrap().state, State::Live);
+    world.sim.fault(empty.times(2));
+    world.look_after(hour + 60_000).await.unwrap();
+    let gone = world.look_after(hour + 60_000 + 121_000).await.unwrap();
+    assert_eq!(gone.repair, Some(Repair::Reconnect));
+    live.finish().await;
 }
 
 #[tokio::test]
