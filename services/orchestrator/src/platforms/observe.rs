@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use domain::{destination_state::Status, ids::DestinationId};
+use bus::EventKind;
+use domain::{destination_state::Status, fault::Fault, ids::DestinationId};
+use serde_json::json;
 use service_kit::{Shutdown, grpc::deadline};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use wire::v1;
@@ -14,9 +16,11 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
+    db::Tx,
     error::{Error, chain},
-    settle::settle,
-    store::{broadcasts, platform_claims::OnPlatform, streams},
+    rows::DestinationRow,
+    settle::{about, settle, tell},
+    store::{broadcasts, platform_claims::OnPlatform, run_errors, streams},
     world::World,
 };
 
@@ -157,6 +161,9 @@ async fn write(ctx: &Ctx, seen: &OnPlatform, read: &Read) -> Result<Option<bool>
     if is_news {
         broadcasts::set_said(&mut tx, id, &read.said).await?;
     }
+    if let Some(fault) = said::sign_in_again(row, read) {
+        tell_sign_in_again(ctx, &mut tx, &world, row, fault, now_ms).await?;
+    }
     let repaired = match read.repair {
         Some(repair) => {
             repair::carry_out(
@@ -177,4 +184,19 @@ async fn write(ctx: &Ctx, seen: &OnPlatform, read: &Read) -> Result<Option<bool>
     }
     tx.commit().await?;
     Ok(Some(repaired))
+}
+
+/// A show that runs is not cut when its account must be signed in to again; people hear of it all the same.
+async fn tell_sign_in_again(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    world: &World,
+    row: &DestinationRow,
+    fault: &Fault,
+    now_ms: i64,
+) -> Result<(), Error> {
+    let mut data = about(row, &row.status);
+    data["fault"] = json!(fault);
+    tell(tx, world, Some(row), EventKind::DestinationError, data, now_ms).await?;
+    Ok(run_errors::add(tx, world.id(), Some(row.id()), fault, ctx.options.errors_per_run, now_ms).await?)
 }

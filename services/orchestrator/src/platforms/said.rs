@@ -82,6 +82,13 @@ pub(super) fn news(row: &DestinationRow, said: &Said) -> News {
     }
 }
 
+/// The fault, when it has just come up that a person must sign in again and nothing else is done about it.
+pub(super) fn sign_in_again<'a>(row: &DestinationRow, read: &'a Read) -> Option<&'a Fault> {
+    let fault = read.fault.as_ref().filter(|f| f.code == "reauth_required" && read.repair.is_none())?;
+    let known = row.broadcast.platform_fault.as_ref().is_some_and(|f| f.code == fault.code);
+    (!known).then_some(fault)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

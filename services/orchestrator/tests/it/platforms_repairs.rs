@@ -85,3 +85,26 @@ async fn a_dead_grant_is_an_error_event() -> anyhow::Result<()> {
     testkit::wait::until_true("ended there", SOON, async || platforms.count("finish") == 1).await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_show_that_runs_outlives_its_grant() -> anyhow::Result<()> {
+    let house = House::start().await?;
+    let platforms = house.vault.platforms.clone();
+    let (stream, worker, job) = live(&house).await?;
+    let mut events = house.events(&stream).await;
+    let dead = v1::Truth { state: "unknown".into(), ..asks("", "reauth_required") };
+    platforms.says(stream.destinations[0], 0, dead);
+    until_event(&mut events, EventKind::DestinationError).await?;
+    assert_eq!(house.line(&stream).await, "live: live");
+    let metrics = house.streams().get_metrics(stream.wire()).await?.into_inner();
+    let codes: Vec<_> = metrics.errors.iter().map(|e| e.code.as_str()).collect();
+    assert_eq!(codes, ["reauth_required"]);
+    // Told once, and the session is left alone.
+    let looks = platforms.script(|s| s.observed.len());
+    testkit::wait::until_true("asked again", SOON, async || platforms.script(|s| s.observed.len()) > looks + 1).await?;
+    let metrics = house.streams().get_metrics(stream.wire()).await?.into_inner();
+    assert_eq!(metrics.errors.len(), 1);
+    assert!(!worker.told_to_stop(&job));
+    assert_eq!(platforms.count("finish"), 0);
+    Ok(())
+}
