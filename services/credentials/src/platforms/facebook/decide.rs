@@ -15,8 +15,10 @@ pub(super) const SOONEST: Duration = Duration::from_secs(2);
 const CALM: Duration = Duration::from_secs(10);
 /// While something is wrong.
 const WORRIED: Duration = Duration::from_secs(4);
-/// The longest pause while a scheduled start is awaited.
+/// While a scheduled start, or a picture that does not come, is awaited.
 const PATIENT: Duration = Duration::from_secs(15);
+/// A picture that has not come for so long is asked for less and less often.
+const HOPEFUL_MS: i64 = 60_000;
 /// We publish for so long, and Facebook sees nothing: something is wrong.
 const GRACE_MS: i64 = 15_000;
 /// People are told so long before a broadcast's end.
@@ -70,7 +72,9 @@ pub(super) fn gone() -> Truth {
     Truth {
         state: State::Ended,
         repair: Some(Repair::Renew),
-        fault: Some(ended_fault("The live video is no longer on Facebook. A new one is made.").fault),
+        fault: Some(
+            ended_fault("The live video is no longer on Facebook: it was deleted there, or never used in time.").fault,
+        ),
         again: Some(PATIENT),
         ..Truth::default()
     }
@@ -84,7 +88,7 @@ fn over(object: &Object, ours: Ours) -> Truth {
             let text = "The scheduled live video was cancelled on Facebook. Start the destination again for a new one.";
             (Repair::Ask, Failure::permanent("broadcast_ended", text))
         }
-        _ => (Repair::Renew, ended_fault("Facebook has ended the broadcast. A new one is made.")),
+        _ => (Repair::Renew, ended_fault("Facebook has ended the broadcast.")),
     };
     Truth {
         state: State::Ended,
@@ -199,11 +203,20 @@ fn again(live: bool, ours: Ours, worried: bool) -> Duration {
     let until_planned = ours.planned_ms.and_then(|at| u64::try_from(at - ours.now_ms).ok()).map(Duration::from_millis);
     let wish = match (live, until_planned) {
         (false, Some(left)) => left.clamp(SOONEST, PATIENT),
-        (false, None) => SOONEST,
+        (false, None) => hope(ours),
         (true, _) if worried => WORRIED,
         (true, _) => CALM,
     };
     wish.max(spared(ours.percent, live))
+}
+
+fn hope(ours: Ours) -> Duration {
+    match ours.now_ms - ours.publishing_ms {
+        _ if ours.publishing_ms == 0 => PATIENT,
+        ..=HOPEFUL_MS => SOONEST,
+        waited if waited <= 5 * HOPEFUL_MS => SOONEST * 2,
+        _ => PATIENT,
+    }
 }
 
 /// The fuller the allowance, the longer the pause. Going live keeps a part of it.
@@ -213,7 +226,8 @@ fn spared(percent: u64, live: bool) -> Duration {
         (50..=74, true) => 15,
         (75..=89, true) => 30,
         (90.., true) => 120,
-        (90.., false) => 5,
+        (75..=89, false) => 5,
+        (90.., false) => 15,
         _ => 2,
     })
 }
@@ -314,11 +328,20 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_that_does_not_come_is_asked_for_less_often() {
+        let after = |s: i64| {
+            let ours = Ours { publishing_ms: NOW - s * 1_000, media_ms: None, ..ours() };
+            decide(&object("UNPUBLISHED", 0, json!({})), ours).0.again.unwrap().as_secs()
+        };
+        assert_eq!([-60, 0, 60, 61, 300, 301].map(after), [2, 2, 2, 4, 4, 15]);
+    }
+
+    #[test]
     fn a_full_allowance_slows_down() {
         let at = |percent, status| {
             decide(&object(status, 1, json!({})), Ours { percent, ..ours() }).0.again.unwrap().as_secs()
         };
         assert_eq!([0, 49, 50, 75, 90, 200].map(|percent| at(percent, "LIVE")), [10, 10, 15, 30, 120, 120]);
-        assert_eq!([0, 50, 90].map(|percent| at(percent, "LIVE_NOW")), [2, 2, 5]);
+        assert_eq!([0, 50, 75, 90].map(|percent| at(percent, "LIVE_NOW")), [2, 2, 5, 15]);
     }
 }

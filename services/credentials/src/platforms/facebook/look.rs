@@ -8,6 +8,7 @@ use std::{
 
 use domain::platform::Platform;
 use futures::{StreamExt, stream};
+use tokio::time::timeout;
 
 use super::{
     Facebook,
@@ -25,9 +26,13 @@ use crate::{
 
 const FIELDS: &str = "id,status,live_views,permalink_url,seconds_left,ingest_streams,errors";
 /// Calls of one account at a time.
-const AT_A_TIME: usize = 4;
-/// Nothing is published yet, so Facebook is not asked; this costs nothing.
-const IDLE: Duration = Duration::from_millis(500);
+const AT_A_TIME: usize = 8;
+/// One look with all its calls. Below the caller's patience, so that one slow answer does not spoil the others'.
+const LONGEST: Duration = Duration::from_secs(6);
+/// Nothing is published yet, so Facebook is not asked. The caller looks anew when that changes.
+const IDLE: Duration = Duration::from_secs(5);
+/// Facebook measures nothing sooner after media begins; a look in vain would cost [`SOONEST`].
+const FIRST: Duration = Duration::from_millis(1_100);
 /// Looks remembered; beyond that all are forgotten.
 const REMEMBERED: usize = 4_096;
 
@@ -40,7 +45,11 @@ impl Recent {
         let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, truth) = looks.get(id)?;
         let left = SOONEST.checked_sub(Duration::from_millis(u64::try_from(now_ms - at).ok()?))?;
-        (!left.is_zero()).then(|| Truth { again: Some(left), ..truth.clone() })
+        // A connection that was made anew meanwhile must not be made anew again.
+        let is_reconnect = truth.repair == Some(Repair::Reconnect);
+        let repair = truth.repair.filter(|_| !is_reconnect);
+        let fault = truth.fault.clone().filter(|_| !is_reconnect);
+        (!left.is_zero()).then(|| Truth { again: Some(left), repair, fault, ..truth.clone() })
     }
 
     fn keep(&self, id: &str, now_ms: i64, truth: &Truth) {
@@ -54,7 +63,11 @@ impl Recent {
 
 /// See [`crate::platforms::Lifecycle::look`].
 pub(super) async fn look(facebook: &Facebook, runs: &[Run], now_ms: i64) -> Vec<Result<Truth, Failure>> {
-    let looks: Vec<_> = runs.iter().map(|run| one(facebook, run, now_ms)).collect();
+    let in_time = async |run| {
+        let look = timeout(LONGEST, one(facebook, run, now_ms)).await;
+        look.unwrap_or_else(|_| Err(Failure::trouble(Platform::Facebook, Trouble::Nonsense)))
+    };
+    let looks: Vec<_> = runs.iter().map(in_time).collect();
     stream::iter(looks).buffered(AT_A_TIME).collect().await
 }
 
@@ -63,8 +76,8 @@ async fn one(facebook: &Facebook, run: &Run, now_ms: i64) -> Result<Truth, Failu
     let (Some(target), Some(id)) = (&progress.target, progress.open().filter(|_| progress.is_of(run))) else {
         return Ok(Truth { again: Some(SOONEST), ..Truth::default() });
     };
-    if run.publishing_ms == 0 && progress.media_ms.is_none() {
-        return Ok(Truth { state: State::Waiting, again: Some(IDLE), ..Truth::default() });
+    if let Some(pause) = too_early(run, &progress, now_ms) {
+        return Ok(Truth { state: State::Waiting, again: Some(pause), ..Truth::default() });
     }
     if let Some(truth) = facebook.recent.fresh(id, now_ms) {
         return Ok(truth);
@@ -73,6 +86,19 @@ async fn one(facebook: &Facebook, run: &Run, now_ms: i64) -> Result<Truth, Failu
     let truth = ask(session, id, &progress, now_ms).await?;
     facebook.recent.keep(id, now_ms, &truth);
     Ok(truth)
+}
+
+/// Until when Facebook can't have seen anything.
+fn too_early(run: &Run, progress: &Progress, now_ms: i64) -> Option<Duration> {
+    match (progress.media_ms, run.publishing_ms) {
+        (Some(_), _) => None,
+        (None, 0) => Some(IDLE),
+        (None, since) => {
+            // A clock that is ahead of ours must not keep us waiting.
+            let since = Duration::from_millis(u64::try_from(now_ms - since).ok()?);
+            FIRST.checked_sub(since).filter(|left| !left.is_zero())
+        }
+    }
 }
 
 async fn ask(session: Session<'_>, id: &str, before: &Progress, now_ms: i64) -> Result<Truth, Failure> {

@@ -47,9 +47,14 @@ pub(super) fn settled(intent: &Intent, now_ms: i64) -> Result<(), Failure> {
 }
 
 fn fits(object: &Object, intent: &Intent) -> bool {
-    object.title.as_deref().is_some_and(|title| title.trim() == intent.title)
+    object.title.as_deref().is_some_and(|title| words(title).eq(words(&intent.title)))
         && object.created_ms.is_some_and(|at| at >= intent.since_ms - SKEW_MS)
         && !object.status.is_over()
+}
+
+/// Blanks may have been joined on the way.
+fn words(title: &str) -> std::str::SplitWhitespace<'_> {
+    title.split_whitespace()
 }
 
 async fn open_ones(session: Session<'_>) -> Result<Vec<Object>, Failure> {
@@ -86,6 +91,7 @@ mod tests {
         assert!(fits(&one("Show", at, "UNPUBLISHED"), &intent));
         assert!(fits(&one("Show", "2026-11-23T11:59:30+0000", "UNPUBLISHED"), &intent));
         assert!(!fits(&one("Show", "2026-11-23T11:58:59+0000", "UNPUBLISHED"), &intent));
+        assert!(fits(&one(" Show  ", at, "SCHEDULED_UNPUBLISHED"), &intent));
         assert!(!fits(&one("Show 2", at, "UNPUBLISHED"), &intent));
         assert!(!fits(&one("Show", at, "VOD"), &intent));
         assert!(!fits(&one("Show", "", "UNPUBLISHED"), &intent));

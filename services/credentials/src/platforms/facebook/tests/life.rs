@@ -208,6 +208,9 @@ async fn a_lost_signal_is_repaired_by_a_new_connection() {
     bench.sim.advance(Duration::from_secs(16));
     let truth = bench.until("a repair", |truth| truth.repair.is_some()).await;
     assert_eq!((truth.state, truth.repair), (State::Live, Some(Repair::Reconnect)));
+    // Looked at again at once, it is not asked for twice.
+    let truth = bench.look().await.unwrap();
+    assert_eq!((truth.state, truth.repair, truth.fault), (State::Live, None, None));
     let _live = Live::start(&ready.rtmp_url, &bench.key().await).await.unwrap();
     bench.run.publishing_ms = bench.sim.now_ms();
     let truth = bench.until("health", |truth| truth.health == Judgement::Good).await;
