@@ -243,3 +243,48 @@ async fn a_connection_test_disturbs_no_platform() -> anyhow::Result<()> {
     assert_eq!((result.ok, names), (true, vec!["account", "connect"]));
     Ok(())
 }
+
+/// Started and stopped, taken out and brought in, in any order and faster than the platform answers: in the end the last
+/// thing that each platform heard is the end, and it is of the last broadcast.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_the_order_nothing_is_left_open() -> anyhow::Result<()> {
+    let house = House::with(2, &[]).await?;
+    let platforms = house.vault.platforms.clone();
+    let stream = house.stream_on(&[Platform::Youtube, Platform::Facebook]).await?;
+    platforms.script(|s| s.delay = Duration::from_millis(60));
+    platforms.will_prepare([Prepare::Ready, Prepare::Down, Prepare::Busy, Prepare::Ready, Prepare::Busy]);
+    platforms.will_finish([Finish::Busy, Finish::Done, Finish::Fault(fault("platform_unavailable", Retry::Transient))]);
+    let mut seed = 7_u64;
+    for step in 0..60 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (mut streams, kind) = (house.replicas[step % 2].streams(), seed >> 60);
+        let done = match kind % 4 {
+            0 => streams.stop(stream.wire()).await.map(drop),
+            1 => streams.detach_destination(stream.attach(0)).await.map(drop),
+            2 => streams.attach_destination(stream.attach(0)).await.map(drop),
+            _ => streams.start(stream.start(0)).await.map(drop),
+        };
+        if let Err(status) = done {
+            assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status:?}");
+        }
+        tokio::time::sleep(Duration::from_millis((seed >> 33) % 90)).await;
+    }
+    house.end(&stream).await?;
+    let pool = house.one().ctx.db.pool();
+    testkit::wait::until_true("nothing is open", Duration::from_secs(20), async || {
+        let open =
+            "SELECT count(*) FROM destinations WHERE open_run_ms IS NOT NULL OR status NOT IN ('ended', 'pending')";
+        sqlx::query_scalar::<_, i64>(open).fetch_one(pool).await.unwrap() == 0
+    })
+    .await?;
+    for destination in &stream.destinations {
+        let of_it = |line: &&String| line.contains(&destination.to_string());
+        let journal = platforms.journal();
+        let heard: Vec<&String> = journal.iter().filter(of_it).collect();
+        let last_prepared = heard.iter().rfind(|l| l.starts_with("prepare")).and_then(|l| l.split(' ').nth(2));
+        let last = heard.last().and_then(|l| l.strip_prefix("finish "));
+        assert!(heard.len() > 5, "{heard:?}");
+        assert_eq!(last.and_then(|l| l.split(' ').nth(1)), last_prepared, "{heard:?}");
+    }
+    Ok(())
+}
