@@ -67,7 +67,8 @@ impl Heartbeat {
     async fn tell(&self, ok: bool) {
         self.readiness.set(CHECK, ok);
         let status = if ok { ServingStatus::Serving } else { ServingStatus::NotServing };
-        self.health.set_service_status("exprsn.live.v1.Vault", status).await;
-        self.health.set_service_status("", status).await;
+        for service in ["exprsn.live.v1.Vault", "exprsn.live.v1.Platforms", ""] {
+            self.health.set_service_status(service, status).await;
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use domain::{ids::TenantId, platform::Platform};
 use tokio::{sync::Semaphore, time::timeout};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::{Account, Core, book::RowBook, row::Row};
 use crate::{
@@ -37,6 +38,24 @@ impl Core {
 
     pub(super) fn lifecycle(&self, platform: Platform) -> Result<Arc<dyn Lifecycle>, Failure> {
         self.parts.platforms.lifecycle(platform)
+    }
+
+    /// The account that is named; without a name the one that was used last, or else the tenant's only one. So a second
+    /// account, linked later, changes nothing for the destinations that there are.
+    pub(super) async fn account_for(
+        &self,
+        tenant: &TenantId,
+        platform: Platform,
+        named: Option<Uuid>,
+        last: Option<Uuid>,
+    ) -> Result<Account, Failure> {
+        let linked = &self.parts.linked;
+        match linked.account(tenant, platform, named.or(last)).await {
+            Err(failure) if named.is_none() && last.is_some() && failure.code() == "account_not_linked" => {
+                linked.account(tenant, platform, None).await
+            }
+            account => account,
+        }
     }
 
     /// The account a row is with.

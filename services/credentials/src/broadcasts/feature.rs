@@ -139,8 +139,8 @@ impl Core {
             return Err(Error::NotFound);
         }
         let row = row.filter(|row| row.platform == on.platform.as_str());
-        let wanted = on.account.or_else(|| row.as_ref().and_then(|row| row.account_id));
-        let account = self.parts.linked.account(&on.tenant, on.platform, wanted).await?;
+        let last = row.as_ref().and_then(|row| row.account_id);
+        let account = self.account_for(&on.tenant, on.platform, on.account, last).await?;
         // Another account can't do anything with the broadcast of this one.
         let row = row.filter(|row| row.account_id == account.id());
         Ok(self.run_for(on, row.as_ref(), account))

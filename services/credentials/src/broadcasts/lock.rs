@@ -13,8 +13,10 @@ use crate::store::{Error, Store, Tx};
 const SPACE: u64 = 0x6578_7072_736e_0202;
 /// A connection that can't be had within this time means: all are in use.
 const ACQUIRE: Duration = Duration::from_millis(1_200);
-/// Unused connections go.
+/// Unused connections beyond [`KEPT`] go.
 const IDLE: Duration = Duration::from_mins(1);
+/// These stay: to open one takes longer than to prepare a broadcast may.
+const KEPT: u32 = 2;
 /// A process that stands still (stopped, swapped out) loses its locks after this time: longer than any call, which could
 /// not write any more by then.
 const STANDSTILL: &str = "25s";
@@ -44,6 +46,7 @@ impl Locks {
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(u32::try_from(connections).unwrap_or(u32::MAX))
+            .min_connections(KEPT)
             .acquire_timeout(ACQUIRE)
             .idle_timeout(IDLE)
             .connect_lazy_with(options);

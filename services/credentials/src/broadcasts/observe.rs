@@ -99,12 +99,13 @@ async fn glance(conn: &mut PgConnection, asked: &[Observed]) -> Result<Vec<Glanc
     Ok(query.fetch_all(conn).await?)
 }
 
-/// What has to be written down: our media has begun or stopped, or nobody has asked for a while.
+/// What has to be written down: our media has begun, stopped or begun anew, or nobody has asked for a while.
 fn notes(glances: &[Glance], now_ms: i64) -> Notes {
     let mut notes = Notes::default();
     for one in glances.iter().filter(|one| one.phase == Phase::Ready) {
         let is_edge = (one.publishing_ms == 0) != (one.now_publishing_ms == 0);
-        if is_edge || now_ms - one.observed_ms > NOTE_EVERY_MS {
+        let is_old = now_ms - one.observed_ms > NOTE_EVERY_MS;
+        if is_old || one.publishing_ms != one.now_publishing_ms {
             notes.ids.push(one.destination_id);
             notes.publishing.push(one.now_publishing_ms);
             notes.is_edge.push(is_edge);

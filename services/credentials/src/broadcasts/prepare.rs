@@ -81,7 +81,8 @@ impl Core {
             ToPrepare::Superseded => return Err(superseded()),
             ToPrepare::Make => {}
         }
-        let account = self.parts.linked.account(&ask.tenant, ask.platform, ask.account).await?;
+        let last = row.as_ref().filter(|row| row.platform == ask.platform.as_str()).and_then(|row| row.account_id);
+        let account = self.account_for(&ask.tenant, ask.platform, ask.account, last).await?;
         if let Some(row) = row.filter(|row| must_end_first(Some(row), ask, account.id())) {
             self.end_first(row).await?;
         }

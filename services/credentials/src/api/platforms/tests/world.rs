@@ -14,7 +14,10 @@ use service_kit::{
     grpc::{self, InternalChannel},
 };
 use testkit::{Postgres, stack::platforms::environment, wait};
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+};
 use uuid::Uuid;
 use wire::v1::{self, platforms_client::PlatformsClient, platforms_server::PlatformsServer};
 
@@ -58,25 +61,16 @@ impl World {
 
     /// One more replica, as it runs in life.
     pub(super) async fn replica(&self) -> Replica {
-        let few = store::Options { connections: 4, ..store::Options::default() };
-        let store = Store::new(&SecretString::from(self.postgres.url()), few).expect("a URL");
-        store.migrate().await.expect("migrates");
-        let current =
-            Passphrase::new(SecretString::from("AAq8Zt3mWx0Lr7Yc2Vb5Nk9Hs4Df6Gj1Pa".to_owned())).expect("a key");
-        let cost = Cost { log_n: 10, least_log_n: 10 };
-        let unlocked = unlock(&store, &Passphrases { current, previous: None }, cost).await.expect("opens");
-        let vault = Vault::new(store.clone(), Arc::new(unlocked.keyring));
-        let token = SecretString::from("internal-token-of-the-tests".to_owned());
-        let nowhere = grpc::internal_channel("http://127.0.0.1:9", &token).expect("a URL");
-        let shutdown = Shutdown::new(Duration::from_secs(1));
-        let services = Services::begin(&self.config, &store, vault.clone(), Orchestrator::new(nowhere), &shutdown)
-            .expect("begins");
-        let server = PlatformsServer::with_interceptor(services.platforms, grpc::require_internal(&token));
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        shutdown.tasks.spawn(grpc::serve(grpc::server().add_service(server), listener, shutdown.clone()));
-        let client = PlatformsClient::new(grpc::internal_channel(&url, &token).expect("a URL"));
+        let (url, vault, store, shutdown) = serve(self.postgres.url(), self.config.clone()).await;
+        let client = PlatformsClient::new(grpc::internal_channel(&url, &token()).expect("a URL"));
         Replica { client, vault, store, shutdown }
+    }
+
+    /// One that can be killed: it and all its connections live in the runtime.
+    pub(super) async fn mortal(&self) -> (Runtime, PlatformsClient<InternalChannel>) {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let (url, ..) = runtime.spawn(serve(self.postgres.url(), self.config.clone())).await.expect("serves");
+        (runtime, PlatformsClient::new(grpc::internal_channel(&url, &token()).expect("a URL")))
     }
 
     /// Signs somebody in.
@@ -92,6 +86,28 @@ impl World {
     }
 }
 
+fn token() -> SecretString {
+    SecretString::from("internal-token-of-the-tests".to_owned())
+}
+
+async fn serve(database: String, config: PlatformsConfig) -> (String, Vault, Store, Shutdown) {
+    let few = store::Options { connections: 4, ..store::Options::default() };
+    let store = Store::new(&SecretString::from(database), few).expect("a URL");
+    store.migrate().await.expect("migrates");
+    let current = Passphrase::new(SecretString::from("AAq8Zt3mWx0Lr7Yc2Vb5Nk9Hs4Df6Gj1Pa".to_owned())).expect("a key");
+    let cost = Cost { log_n: 10, least_log_n: 10 };
+    let unlocked = unlock(&store, &Passphrases { current, previous: None }, cost).await.expect("opens");
+    let vault = Vault::new(store.clone(), Arc::new(unlocked.keyring));
+    let nowhere = grpc::internal_channel("http://127.0.0.1:9", &token()).expect("a URL");
+    let shutdown = Shutdown::new(Duration::from_secs(1));
+    let services =
+        Services::begin(&config, &store, vault.clone(), Orchestrator::new(nowhere), &shutdown).expect("begins");
+    let server = PlatformsServer::with_interceptor(services.platforms, grpc::require_internal(&token()));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    shutdown.tasks.spawn(grpc::serve(grpc::server().add_service(server), listener, shutdown.clone()));
+    (url, vault, store, shutdown)
+}
 pub(super) struct Replica {
     client: PlatformsClient<InternalChannel>,
     vault: Vault,
@@ -160,9 +176,16 @@ impl Replica {
         until.await.expect("not busy for ever")
     }
 
+    /// Until it is ready; what passes is tried again.
     pub(super) async fn ready(&self, destination: &Destination) -> v1::Ready {
-        let answer = self.prepare(destination.prepare()).await;
-        answer.ready.unwrap_or_else(|| panic!("{} is not ready: {:?}", destination.on, answer.fault))
+        let mut last = None;
+        let until = wait::until("ready", SOON, async || {
+            let answer = self.prepare(destination.prepare()).await;
+            last = answer.fault;
+            answer.ready
+        });
+        let ready = until.await;
+        ready.unwrap_or_else(|error| panic!("{} is not ready: {error} {last:?}", destination.on))
     }
 
     /// Until it is done.
