@@ -9,6 +9,9 @@ use crate::{
     store, vault,
 };
 
+/// The metadata key of how long the platform wants to be left alone.
+const RETRY_AFTER_MS: &str = "retry-after-ms";
+
 /// See the module. Never holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -100,12 +103,10 @@ impl From<Error> for Status {
                 let message = "Several sign-ins are pending. Send the `state` of the one that this code belongs to.";
                 grpc::status(Code::FailedPrecondition, "authorization_ambiguous", Some("state"), message)
             }
-            Error::StateRequired => grpc::status(
-                Code::InvalidArgument,
-                "required",
-                Some("state"),
-                "state must be given: it is in the redirect.",
-            ),
+            Error::StateRequired => {
+                let message = "This installation wants the `state` that came back with the code.";
+                grpc::status(Code::FailedPrecondition, "authorization_ambiguous", Some("state"), message)
+            }
             Error::Exchange(platform, why) => {
                 let message = format!("{} did not accept the sign-in: {why}", name(platform));
                 grpc::status(Code::FailedPrecondition, "exchange_failed", None, message)
@@ -127,5 +128,10 @@ impl From<Error> for Status {
 
 fn status(failure: &Failure) -> Status {
     let code = if failure.is_transient() { Code::Unavailable } else { Code::FailedPrecondition };
-    grpc::status(code, failure.code(), None, failure.fault.message.clone())
+    let mut status = grpc::status(code, failure.code(), None, failure.fault.message.clone());
+    let after = failure.after.and_then(|after| u64::try_from(after.as_millis()).ok());
+    if let Some(after_ms) = after {
+        status.metadata_mut().insert(RETRY_AFTER_MS, after_ms.into());
+    }
+    status
 }

@@ -35,9 +35,11 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// A platform that gives a token which is due again at once is not asked for the next one before this.
 const MAX_REST: Duration = Duration::from_secs(3_600);
-/// How often a pair is written that could not be committed, and the pause in between.
-const WRITES: u32 = 5;
-const WRITE_PAUSE: Duration = Duration::from_millis(300);
+/// How often a pair is written that could not be committed; with the pauses, for about forty seconds.
+const WRITES: u32 = 24;
+/// The pause in between, doubled each time.
+const WRITE_PAUSE: Duration = Duration::from_millis(200);
+const MAX_WRITE_PAUSE: Duration = Duration::from_secs(2);
 
 impl Accounts {
     /// Another pair than `seen`'s, whoever gets it. Goes on when the caller gives up.
@@ -122,10 +124,10 @@ impl Inner {
         } else {
             drop(tx);
         }
-        for _ in 1..WRITES {
+        for turn in 1..WRITES {
             let Err(error) = &written else { break };
             tracing::warn!(account = %account.id, error = crate::api::chain(error), "a new pair of tokens is not stored yet");
-            sleep(WRITE_PAUSE).await;
+            sleep((WRITE_PAUSE * 2_u32.pow(turn.min(8) - 1)).min(MAX_WRITE_PAUSE)).await;
             written = self.store.bounded(self.write_anew(&account, &new, &grant)).await;
         }
         written.map_err(Error::into_failure)?;

@@ -94,7 +94,7 @@ async fn a_state_may_be_left_out_when_one_sign_in_is_pending() {
     let strict = world.replica().await;
     strict.begin_link(&tenant(), on).await.expect("begins");
     let refused = strict.finish_link(&tenant(), on, SecretString::from("4/x".to_owned()), None).await;
-    assert_eq!(code(refused.expect_err("state is required")), "required");
+    assert_eq!(code(refused.expect_err("state is required")), "authorization_ambiguous");
 }
 
 #[tokio::test]
