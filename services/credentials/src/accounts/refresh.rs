@@ -125,7 +125,8 @@ impl Inner {
             drop(tx);
         }
         for turn in 1..WRITES {
-            let Err(error) = &written else { break };
+            // Not found: unlinked, or signed in anew, by somebody who got the row meanwhile.
+            let Err(error @ (Error::Store(_) | Error::Vault(_))) = &written else { break };
             tracing::warn!(account = %account.id, error = crate::api::chain(error), "a new pair of tokens is not stored yet");
             sleep((WRITE_PAUSE * 2_u32.pow(turn.min(8) - 1)).min(MAX_WRITE_PAUSE)).await;
             written = self.store.bounded(self.write_anew(&account, &new, &grant)).await;

@@ -15,7 +15,7 @@ use platform_sim::{Consent, JournalEntry, Sim};
 use secret::SecretString;
 use service_kit::ManualClock;
 use sqlx::{Connection, PgConnection};
-use testkit::Postgres;
+use testkit::{Postgres, postgres};
 use time::OffsetDateTime;
 
 use super::{Account, Accounts, Error};
@@ -47,12 +47,16 @@ struct World {
 
 impl World {
     async fn start() -> Self {
+        Self::start_on(postgres::Options::default()).await
+    }
+
+    async fn start_on(options: postgres::Options) -> Self {
         service_kit::install_crypto();
         let sim = Sim::start(platform_sim::Options::default()).await.expect("a simulator");
         let now = OffsetDateTime::from_unix_timestamp_nanos(i128::from(sim.now_ms()) * 1_000_000).expect("a time");
         let config = config(sim.http());
         let http = http::Options { total: Duration::from_secs(3), ..http::Options::default() };
-        let postgres = Postgres::start().await.expect("Postgres");
+        let postgres = Postgres::start_with(options).await.expect("Postgres");
         Self { postgres, sim, clock: ManualClock::new(now), http, config }
     }
 

@@ -1,7 +1,7 @@
 use platform_sim::{Fault, Reset};
 use secret::ExposeSecret;
 use serde_json::{Value, json};
-use testkit::wait::until_true;
+use testkit::{postgres, wait::until_true};
 
 use super::{super::Status, refresh::stored, *};
 use crate::crypto::Field;
@@ -132,7 +132,7 @@ async fn a_platform_that_answers_nonsense_ends_a_sign_in_and_nothing_is_kept() {
 
 #[tokio::test]
 async fn a_pair_outlives_the_database_that_was_away_when_it_came() {
-    let world = World::start().await;
+    let world = World::start_on(postgres::Options { durable: true, ..postgres::Options::default() }).await;
     let accounts = world.replica().await;
     let account = world.link(&accounts, Platform::Twitch).await;
     world.advance(Duration::from_secs(5 * 3_600));
