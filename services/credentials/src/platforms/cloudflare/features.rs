@@ -14,6 +14,8 @@ use crate::platforms::{Applied, Failure, Features, Run};
 pub(super) struct Video {
     pub uid: String,
     #[serde(default)]
+    created: String,
+    #[serde(default)]
     ready_to_stream: bool,
 }
 
@@ -57,7 +59,8 @@ impl Features for Cloudflare {
         if self.customer.cycle(&base).await?.live {
             return Ok(addresses(&base, true));
         }
-        let recorded = self.videos(run, uid).await?.into_iter().find(|video| video.ready_to_stream);
+        let ready = self.videos(run, uid).await?.into_iter().filter(|video| video.ready_to_stream);
+        let recorded = ready.max_by(|a, b| a.created.cmp(&b.created));
         match recorded.and_then(|video| self.customer.base(&video.uid, code)) {
             Some(recording) => Ok(addresses(&recording, true)),
             None => Ok(addresses(&base, false)),

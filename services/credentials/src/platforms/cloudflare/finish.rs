@@ -22,7 +22,11 @@ pub(super) async fn finish(cloudflare: &Cloudflare, run: &Run) -> Result<(), Fai
         // A create is on its way, or was never sent. What it has made stays for the next run, or is found by it.
         memory.doubt_ms = memory.creating_ms;
     }
-    prepare::tidy(cloudflare, run, &mut memory).await?;
+    match prepare::tidy(cloudflare, run, &mut memory).await {
+        Err(failure) if failure.is_transient() => return Err(failure),
+        // The input itself is what matters, and the next start tidies too.
+        Ok(()) | Err(_) => {}
+    }
     let Some(uid) = memory.uid.clone() else { return Ok(()) };
     match run.settings.on_stop.unwrap_or(OnStop::Keep) {
         OnStop::Delete => {

@@ -84,6 +84,7 @@ async fn create(cloudflare: &Cloudflare, run: &Run, memory: &mut Memory) -> Resu
         Ok(input) => {
             (memory.uid, memory.creating_ms) = (Some(input.uid.clone()), None);
             memory.save(run).await?;
+            tracing::info!(destination, uid = input.uid, "live input made");
             Ok(input)
         }
         Err(failure) if failure.ambiguous => Err(failure.after(Some(SETTLE_STEP))),

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::platform_settings::PlatformSettings;
-use platform_sim::{Fault, Limits, Options, Reset, Sim};
+use platform_sim::{Fault, Limits, Options, Reset, Sim, errors};
 use serde_json::{Value, json};
 use service_kit::{Clock, ManualClock, SystemClock};
 
 use super::*;
 use crate::platforms::{
-    Features, Judgement, Repair, State,
-    testing::{Given, Live, Memory as Kept, assert_contract, http, life, run, until},
+    Book, Features, Judgement, Repair, State,
+    testing::{Given, Live, Log, Memory as Kept, assert_contract, http, life, odd_answers, run, until},
 };
 
 const CREATE: (&str, &str) = ("POST", "/cloudflare/client/v4/accounts/*/stream/live_inputs");
@@ -30,13 +30,19 @@ impl World {
         Self::with(Options::default(), PATIENT, Arc::new(SystemClock)).await
     }
 
+    /// Without Cloudflare's limit of calls.
+    async fn unlimited() -> Self {
+        let limits = Limits { cloudflare_calls: 100_000, ..Limits::default() };
+        Self::with(Options { limits, ..Options::default() }, PATIENT, Arc::new(SystemClock)).await
+    }
+
     async fn with(options: Options, total: Duration, clock: Arc<dyn Clock>) -> Self {
         let sim = Sim::start(options).await.unwrap();
         let account = sim.account("alice")["cloudflare"].clone();
         let of = |name: &str| account[name].as_str().unwrap().to_owned();
         let tokens = Given::new([of("api_token")]);
         let (run, book) = run(tokens.clone(), None);
-        let cloudflare = cloudflare(&sim, &of("account_id"), total, clock);
+        let cloudflare = cloudflare(&sim, &of("account_id"), http(total), clock);
         Self { sim, cloudflare, run, book, tokens }
     }
 
@@ -73,12 +79,12 @@ impl World {
     }
 }
 
-fn cloudflare(sim: &Sim, account: &str, total: Duration, clock: Arc<dyn Clock>) -> Cloudflare {
+fn cloudflare(sim: &Sim, account: &str, http: Http, clock: Arc<dyn Clock>) -> Cloudflare {
     let endpoints = Endpoints {
         api: format!("{}/cloudflare/client/v4", sim.http()),
         customer: format!("{}/cloudflare-customer", sim.http()),
     };
-    Cloudflare::new(http(total), endpoints, account.to_owned(), None, clock)
+    Cloudflare::new(http, endpoints, account.to_owned(), None, clock)
 }
 
 #[tokio::test]
@@ -357,13 +363,12 @@ async fn any_two_answers_may_be_lost() {
         |fault| Fault { apply: Some(true), ..fault.answer(502, json!({})) },
     ];
     let calls = [("POST", CREATE.1), ("GET", "/cloudflare/*"), ("PUT", "/cloudflare/*")];
-    let limits = Limits { cloudflare_calls: 100_000, ..Limits::default() };
-    let world = World::with(Options { limits, ..Options::default() }, PATIENT, Arc::new(SystemClock)).await;
+    let (world, http) = (World::unlimited().await, http(PATIENT));
     for first in 0..kinds.len() * calls.len() {
         for second in first..kinds.len() * calls.len() {
             let clock = ManualClock::new(time::OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_000_000));
             let account = world.sim.account("alice")["cloudflare"]["account_id"].as_str().unwrap().to_owned();
-            let cloudflare = cloudflare(&world.sim, &account, PATIENT, Arc::new(clock.clone()));
+            let cloudflare = cloudflare(&world.sim, &account, http.clone(), Arc::new(clock.clone()));
             let (mut run, book) = run(world.run.tokens.clone(), None);
             world.sim.clear_faults();
             for chosen in [first, second] {
@@ -389,4 +394,58 @@ async fn any_two_answers_may_be_lost() {
             assert_eq!((mine, book.stored().is_some()), (1, true), "{first} {second}");
         }
     }
+}
+
+#[tokio::test]
+async fn any_answer_at_all_is_survived() {
+    let (world, http) = (World::unlimited().await, http(PATIENT));
+    world.prepared().await;
+    let account = world.sim.account("alice")["cloudflare"]["account_id"].as_str().unwrap().to_owned();
+    for path in ["/cloudflare/*", "/cloudflare-customer/*"] {
+        for (status, body) in odd_answers() {
+            let odd = Fault { path: path.to_owned(), method: None, ..Fault::on("", "") };
+            world.sim.clear_faults();
+            world.sim.fault(odd.answer(status, body).times(0));
+            // A new one: pauses are not remembered.
+            let cloudflare = cloudflare(&world.sim, &account, http.clone(), Arc::new(SystemClock));
+            for (mut run, is_known) in [(world.run.clone(), true), (run(world.run.tokens.clone(), None).0, false)] {
+                run.tokens = Given::new(world.tokens.all());
+                let ready = if is_known && path == "/cloudflare/*" { continue } else { cloudflare.prepare(&run).await };
+                assert!(ready.is_err() || path == "/cloudflare-customer/*", "{status}");
+                run.publishing_ms = 1;
+                let _ = cloudflare.look(std::slice::from_ref(&run), 20_000).await.remove(0);
+                let _ = cloudflare.playback(&run).await;
+                let _ = cloudflare.analytics(&run, "2026-11-01", "2026-11-02").await;
+                let _ = cloudflare.finish(&run).await;
+            }
+        }
+    }
+    world.sim.clear_faults();
+    world.prepared().await;
+}
+
+#[tokio::test]
+async fn no_secret_is_written_anywhere() {
+    let (log, _guard) = Log::begin();
+    let world = World::start().await;
+    let token = world.run.tokens.token().await.unwrap();
+    let echo = format!("bad token {}", secret::ExposeSecret::expose_secret(&token.secret));
+    for fault in [
+        Fault::on("GET", CREATE.1).answer(400, errors::cloudflare(10_005, &echo)),
+        Fault::on("GET", CREATE.1).reset(Reset::Before),
+        Fault { truncate: true, ..Fault::on("POST", CREATE.1) },
+    ] {
+        world.sim.fault(fault);
+        log.say(&world.cloudflare.prepare(&world.run).await);
+    }
+    let ready = world.prepared().await;
+    log.say(&(&token, &ready));
+    let live = world.publish(&ready).await;
+    log.say(&until("live", async || world.look().await, |truth| truth.state == State::Live).await);
+    log.say(&world.cloudflare.playback(&world.run).await);
+    live.finish().await;
+    log.say(&world.cloudflare.look(std::slice::from_ref(&world.run), 0).await);
+    log.say(&(world.book.progress(), world.book.stored()));
+    let uid = world.inputs()[0]["uid"].as_str().unwrap().to_owned();
+    log.assert_no_secret(&world.sim, &[&uid]);
 }

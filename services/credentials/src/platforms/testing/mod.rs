@@ -1,5 +1,6 @@
 //! What the platforms' tests share: a book in memory that can fail on purpose, tokens, a run, a publisher, waiting.
 
+mod log;
 mod media;
 
 use std::{
@@ -20,6 +21,7 @@ use secret::{SecretString, StreamKey};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(crate) use log::Log;
 pub(crate) use media::Live;
 
 use super::{AccountInfo, Book, Failure, Run, Thumbnail, Token, Tokens};
@@ -105,6 +107,11 @@ impl Given {
         Arc::new(Self { tokens: tokens.into_iter().collect(), at: AtomicI64::new(0) })
     }
 
+    /// All of them.
+    pub fn all(&self) -> Vec<String> {
+        self.tokens.clone()
+    }
+
     pub fn renewals(&self) -> i64 {
         self.at.load(SeqCst)
     }
@@ -120,8 +127,8 @@ impl Tokens for Given {
     }
 
     async fn renew(&self, rejected: &Token) -> Result<Token, Failure> {
-        assert_eq!(rejected.version, self.at.load(SeqCst), "the token in use was rejected");
-        self.at.fetch_add(1, SeqCst);
+        // A parallel call may have renewed it already.
+        let _ = self.at.compare_exchange(rejected.version, rejected.version + 1, SeqCst, SeqCst);
         self.token().await
     }
 }
@@ -165,6 +172,23 @@ pub(crate) async fn until<T: std::fmt::Debug>(
         assert!(Instant::now() < end, "{what}: still {got:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Answers that no platform should give.
+pub(crate) fn odd_answers() -> Vec<(u16, Value)> {
+    let texts =
+        ["", "null", "[]", "{}", "<html>502</html>", "{\"data\":null}", "{\"result\":[]}", "\u{0}", "{\"data\":[{}]}"];
+    let mut bodies: Vec<Value> = texts.into_iter().map(Value::from).collect();
+    bodies.push(json!({"success": true, "errors": null, "result": {"uid": 1, "liveInputs": {}}, "data": [[1]]}));
+    bodies.push(
+        json!({"success": "yes", "result": {"liveInputs": [{"uid": "x", "status": {"current": 3}, "rtmps": {}}]}}),
+    );
+    bodies.push(
+        json!({"message": ["x"], "errors": [{"code": "a"}], "ingests": [{"url_template": 3}], "live": "perhaps"}),
+    );
+    bodies.push(Value::from("[".repeat(5_000)));
+    let statuses = [200, 302, 400, 401, 403, 429, 500];
+    statuses.into_iter().flat_map(|status| bodies.iter().map(move |body| (status, body.clone()))).collect()
 }
 
 /// Every call so far is as the platforms' OpenAPI files say.

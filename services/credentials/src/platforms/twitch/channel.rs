@@ -4,6 +4,8 @@
 //! Twitch does not take (a category that is gone, a tag that its moderation refuses) keeps nobody from going live: the
 //! rest is set, and a note says what was not.
 
+use std::time::Duration;
+
 use domain::platform_settings::{PlatformSettings, TWITCH_TITLE};
 
 use super::{Memory, Twitch, api::ChannelChange, fault::Refused};
@@ -11,6 +13,8 @@ use crate::platforms::{Failure, Run};
 
 /// So often a start waits for a channel that can't be set at the moment; then it goes live without.
 const TRIES: u32 = 3;
+/// And so long, if Twitch says when to try again.
+const LONG: Duration = Duration::from_secs(3);
 
 /// What became of it.
 pub(super) struct Told {
@@ -27,12 +31,17 @@ pub(super) async fn tell(twitch: &Twitch, run: &Run, user: &str, memory: &Memory
     }
     match set(twitch, run, user, wish(run)).await {
         Ok(notes) => Ok(Told { notes, open: false }),
-        Err(failure) if failure.is_transient() && tries(run, memory) + 1 >= TRIES => {
+        Err(failure) if failure.is_transient() && (is_long(&failure) || tries(run, memory) + 1 >= TRIES) => {
             let note = "Twitch does not take the channel's title at the moment. It is set as soon as that works.";
             Ok(Told { notes: vec![note.to_owned()], open: true })
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// Whether it takes longer than a start can wait.
+fn is_long(failure: &Failure) -> bool {
+    failure.after.is_some_and(|after| after > LONG)
 }
 
 /// Attempts of this run that have failed.

@@ -9,8 +9,8 @@ use wire::v1;
 
 use super::*;
 use crate::platforms::{
-    Features, Judgement, Repair, State,
-    testing::{Given, Live, Memory as Kept, assert_contract, http, life, run, until},
+    Book, Features, Judgement, Repair, State,
+    testing::{Given, Live, Log, Memory as Kept, assert_contract, http, life, odd_answers, run, until},
 };
 
 const SCOPES: &str = "channel:read:stream_key channel:manage:broadcast";
@@ -36,8 +36,13 @@ impl World {
         let id = sim.account("alice")["twitch"]["id"].as_str().unwrap().to_owned();
         let account = AccountInfo { id: uuid::Uuid::now_v7(), external_id: id, name: "Alice".to_owned() };
         let (run, book) = run(tokens.clone(), Some(account));
-        let twitch = twitch(&sim, total, clock);
+        let twitch = twitch(&sim, http(total), clock);
         Self { sim, twitch, run, book, tokens }
+    }
+
+    /// The same tokens, none of them renewed.
+    fn again(&self) -> Arc<Given> {
+        Given::new(self.tokens.all())
     }
 
     fn user(&self) -> &str {
@@ -72,10 +77,10 @@ impl World {
     }
 }
 
-fn twitch(sim: &Sim, total: Duration, clock: Arc<dyn Clock>) -> Twitch {
+fn twitch(sim: &Sim, http: Http, clock: Arc<dyn Clock>) -> Twitch {
     let endpoints =
         Endpoints { api: format!("{}/helix", sim.http()), ingests: format!("{}/twitch-ingest/ingests", sim.http()) };
-    Twitch::new(http(total), endpoints, "sim-twitch-client".to_owned(), clock)
+    Twitch::new(http, endpoints, "sim-twitch-client".to_owned(), clock)
 }
 
 /// Signs in by hand.
@@ -403,4 +408,59 @@ async fn an_end_does_not_wait_for_a_slate_or_for_a_twitch_that_is_away() {
     world.sim.fault(Fault::on("GET", "/helix/streams").answer(503, errors::twitch(503, "")).times(0));
     world.twitch.finish(&world.run).await.unwrap();
     live.finish().await;
+}
+
+#[tokio::test]
+async fn any_answer_at_all_is_survived() {
+    let (world, http) = (World::start().await, http(PATIENT));
+    for path in ["/helix/*", "/helix/streams", "/twitch-ingest/*"] {
+        for (status, body) in odd_answers() {
+            let odd = Fault { path: path.to_owned(), method: None, ..Fault::on("", "") };
+            world.sim.clear_faults();
+            world.sim.fault(odd.answer(status, body).times(0));
+            // A new one: pauses and measurements are not remembered.
+            let twitch = twitch(&world.sim, http.clone(), Arc::new(SystemClock));
+            let mut run = world.run.clone();
+            run.tokens = world.again();
+            let ready = twitch.prepare(&run).await;
+            assert!(ready.is_err() || ready.is_ok_and(|ready| ready.rtmp_url.starts_with("rtmp")));
+            run.publishing_ms = 1;
+            let _ = twitch.look(std::slice::from_ref(&run), 2).await.remove(0);
+            let _ = twitch.channel(&run).await;
+        }
+    }
+    world.sim.clear_faults();
+    world.prepared().await;
+}
+
+#[tokio::test]
+async fn no_secret_is_written_anywhere() {
+    let (log, _guard) = Log::begin();
+    let world = World::start().await;
+    let token = world.run.tokens.token().await.unwrap();
+    let echo = format!("bad token {}", secret::ExposeSecret::expose_secret(&token.secret));
+    let path = "/helix/streams/key";
+    for fault in [
+        Fault::on("GET", path).answer(400, errors::twitch(400, &echo)),
+        Fault::on("GET", path).reset(Reset::Before),
+        Fault { truncate: true, ..Fault::on("GET", path) },
+    ] {
+        world.sim.fault(fault);
+        log.say(&world.twitch.prepare(&world.run).await);
+    }
+    let ready = world.prepared().await;
+    log.say(&(&token, &ready));
+    let live = world.publish(&ready).await;
+    log.say(&until("live", async || world.look().await, |truth| truth.state == State::Live).await);
+    world.sim.act(&Action::RotateTwitchKey { account: "alice".to_owned() }).unwrap();
+    live.ended().await;
+    log.say(&world.twitch.look(std::slice::from_ref(&world.run), 0).await);
+    log.say(&(world.book.progress(), world.book.stored(), world.shown().await));
+    log.assert_no_secret(&world.sim, &[world.user()]);
+}
+
+#[tokio::test]
+async fn rtmps_is_taken_where_it_is_offered() {
+    let world = World::with(Options { rtmps: true, ..Options::default() }, PATIENT, Arc::new(SystemClock)).await;
+    assert_eq!(world.prepared().await.rtmp_url, format!("{}/app", world.sim.rtmps().unwrap()));
 }
