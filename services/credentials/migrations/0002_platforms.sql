@@ -59,6 +59,8 @@ CREATE TABLE credentials.broadcasts (
     truth           jsonb   NOT NULL DEFAULT '{}',
     next_look_ms    bigint  NOT NULL DEFAULT 0,
     looks           integer NOT NULL DEFAULT 0,
+    -- The replica that looked last: it goes on, as it remembers what need not be asked again.
+    looked_by       uuid,
     -- Looks that failed in a row.
     failures        integer NOT NULL DEFAULT 0,
     -- When somebody last asked how it is; what nobody asks about is not looked at.

@@ -74,6 +74,8 @@ pub struct Options {
     pub every: Duration,
     /// When the look at a claimed broadcast is due again if its claimer says nothing more.
     pub claim: Duration,
+    /// A broadcast that is due for so long is looked at by another replica than last time.
+    pub handover: Duration,
     /// Broadcasts due so soon are looked at along with others of their account.
     pub along: Duration,
     /// Broadcasts per look.
@@ -95,7 +97,8 @@ impl Default for Options {
             feature: Duration::from_secs(12),
             patience: Duration::from_millis(250),
             every: Duration::from_millis(200),
-            claim: Duration::from_secs(15),
+            claim: Duration::from_secs(10),
+            handover: Duration::from_millis(1_500),
             along: Duration::from_millis(500),
             batch: 50,
             unobserved: Duration::from_mins(10),
@@ -217,6 +220,8 @@ pub struct Broadcasts(Arc<Core>);
 
 struct Core {
     parts: Parts,
+    /// Us, among all that look at broadcasts.
+    replica: Uuid,
     locks: Locks,
     calls: Arc<Semaphore>,
     looks: Arc<Semaphore>,
@@ -238,7 +243,7 @@ impl Broadcasts {
         let locks = Locks::new(&parts.store, calls + looks + features, patience);
         let permits = |count| Arc::new(Semaphore::new(count));
         let (calls, looks, features) = (permits(calls), permits(looks), permits(features));
-        Self(Arc::new(Core { parts, locks, calls, looks, features, wake: Notify::new() }))
+        Self(Arc::new(Core { parts, replica: Uuid::new_v4(), locks, calls, looks, features, wake: Notify::new() }))
     }
 
     /// Where a destination's stream goes, if its broadcast is ready.

@@ -1,4 +1,5 @@
-//! Looks at broadcasts when their time has come. Every replica does; a broadcast is claimed by moving its time.
+//! Looks at broadcasts when their time has come. Every replica does; a broadcast is claimed by moving its time, and stays
+//! with the replica that has it as long as that one is in time: platforms' code remembers there what it need not ask.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -54,7 +55,7 @@ impl Core {
         let (store, options, now_ms) = (&self.parts.store, &self.parts.options, self.now_ms());
         let work = async {
             let mut conn = store.pool().acquire().await?;
-            claim(&mut conn, accounts, options, now_ms).await
+            claim(&mut conn, accounts, options, self.replica, now_ms).await
         };
         for (_, rows) in by_account(store.bounded(work).await?) {
             for batch in rows.chunks(options.batch) {
@@ -89,30 +90,39 @@ fn by_account(rows: Vec<Row>) -> BTreeMap<(String, Option<Uuid>), Vec<Row>> {
     accounts
 }
 
-/// The due broadcasts of at most so many accounts, and what else of these accounts is due very soon.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The due broadcasts of at most so many accounts, and what else of these accounts is due very soon. What another replica
+/// looks at is left to it until it is overdue.
 async fn claim(
     conn: &mut PgConnection,
     accounts: usize,
     options: &Options,
+    replica: Uuid,
     now_ms: i64,
 ) -> Result<Vec<Row>, store::Error> {
     let sql = "WITH due AS (SELECT platform, account_id FROM credentials.broadcasts \
                    WHERE phase = 'ready' AND next_look_ms <= $1 AND observed_ms >= $2 \
+                   AND (looked_by = $7 OR looked_by IS NULL OR next_look_ms <= $8) \
                    GROUP BY platform, account_id ORDER BY min(next_look_ms) LIMIT $5), \
                mine AS (SELECT b.destination_id FROM credentials.broadcasts b JOIN due \
                    ON due.platform = b.platform AND due.account_id IS NOT DISTINCT FROM b.account_id \
                    WHERE b.phase = 'ready' AND b.next_look_ms <= $3 AND b.observed_ms >= $2 \
+                   AND (b.looked_by = $7 OR b.looked_by IS NULL OR b.next_look_ms <= $8) \
                    ORDER BY b.next_look_ms LIMIT $6 FOR UPDATE OF b SKIP LOCKED) \
-               UPDATE credentials.broadcasts b SET next_look_ms = $4 FROM mine \
+               UPDATE credentials.broadcasts b SET next_look_ms = $4, looked_by = $7 FROM mine \
                WHERE b.destination_id = mine.destination_id RETURNING b.*";
-    let unobserved = i64::try_from(options.unobserved.as_millis()).unwrap_or(i64::MAX);
     let most = i64::try_from(accounts * options.batch).unwrap_or(i64::MAX);
     let query = sqlx::query_as(sql)
         .bind(now_ms)
-        .bind(now_ms.saturating_sub(unobserved))
+        .bind(now_ms.saturating_sub(millis(options.unobserved)))
         .bind(later(now_ms, options.along))
         .bind(later(now_ms, options.claim))
         .bind(i64::try_from(accounts).unwrap_or(i64::MAX))
-        .bind(most);
+        .bind(most)
+        .bind(replica)
+        .bind(now_ms.saturating_sub(millis(options.handover)));
     Ok(query.fetch_all(conn).await?)
 }

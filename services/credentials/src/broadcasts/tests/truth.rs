@@ -43,14 +43,24 @@ async fn two_replicas_share_the_looks() {
     for one in &wanted {
         a.prepare_ready(*one).await;
     }
-    let _polling = (a.polling(), b.polling());
-    until("many looks", async || world.script.looks.load(Ordering::Relaxed) >= 60).await;
+    let (polling, _other) = (a.polling(), b.polling());
+    let looks = || world.script.looks.load(Ordering::Relaxed);
+    until("the first looks", async || looks() >= 10).await;
+    let lookers = async || {
+        let sql = "SELECT looked_by FROM credentials.broadcasts ORDER BY destination_id";
+        sqlx::query_scalar::<_, Uuid>(sql).fetch_all(a.store.pool()).await.expect("reads")
+    };
+    let first = lookers().await;
+    until("many looks", async || looks() >= 60).await;
+    assert_eq!(lookers().await, first, "each stays with the replica that knows it");
     for one in &wanted {
         assert_eq!(a.observe(*one, 0).await.map(|seen| seen.known.truth.state), Some(State::Live));
     }
     assert_eq!(world.script.overlaps.load(Ordering::Relaxed), 0);
     let calls = world.script.count("look");
     assert!(calls < 60, "one call looks at all that are due: {calls}");
+    drop(polling);
+    until("the other one takes over", async || lookers().await.iter().all(|one| *one == b.broadcasts.0.replica)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
