@@ -2,8 +2,10 @@
 
 /// Longest quotation, characters.
 const MOST: usize = 200;
-/// A longer word may be a key or a token; no word of a sentence is (the longest scope of Twitch has 36).
+/// A longer word may be a key or a token.
 const WORD: usize = 40;
+/// So may a longer run of letters and digits; no word of a sentence and no part of a scope's name is that long.
+const RUN: usize = 20;
 
 /// `text` without control characters, at most 200 characters long, and without anything that looks like a secret. It
 /// ends without a full stop, so that it can be quoted in the midst of a sentence.
@@ -14,10 +16,9 @@ pub(super) fn quote(text: &str) -> String {
     quoted.trim_end_matches(['.', ' ', '!']).to_owned()
 }
 
-/// Long, or long enough with digits in it.
 fn looks_secret(word: &str) -> bool {
-    let length = word.chars().count();
-    length > WORD || (length > WORD / 2 && word.chars().any(|c| c.is_ascii_digit()))
+    let longest_run = word.split(|c: char| !c.is_alphanumeric()).map(|run| run.chars().count()).max();
+    word.chars().count() > WORD || longest_run.is_some_and(|run| run > RUN)
 }
 
 #[cfg(test)]
@@ -29,7 +30,8 @@ mod tests {
         let check = |text: &str, quoted: &str| assert_eq!(quote(text), quoted);
         check("Missing scope: channel:read:stream_key", "Missing scope: channel:read:stream_key");
         check(" two\n\tlines. ", "two lines");
-        check("bad key live_123456789_QWERTYqwerty", "bad key …");
+        check("bad token wvvsgdintwktcqvwbwitqeanjqpfhm.", "bad token …");
+        check("bad key live_123456789_wvvsgdintwktcqvwbwitqeanjqpfhm", "bad key …");
         assert_eq!(quote(&"word ".repeat(100)).chars().count(), 199);
     }
 }

@@ -1,5 +1,9 @@
 //! A channel's life against the simulator.
 
+mod channel;
+mod faults;
+mod ingest;
+
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use platform_sim::{Action, Consent, Fault, Limits, Options, Reset, Sim, errors};
@@ -180,106 +184,6 @@ async fn a_channel_that_may_not_stream_says_why() {
 }
 
 #[tokio::test]
-async fn what_twitch_does_not_take_keeps_nobody_from_going_live() {
-    let mut world = World::start().await;
-    world.settings(json!({"title": "Mine", "category_id": "1", "tags": ["no blanks"], "language": "fr"}));
-    let ready = world.prepared().await;
-    let expected = [
-        "Twitch does not take the category: Invalid game_id.",
-        "Twitch does not take the tags: A tag must have 1 to 25 letters and digits.",
-    ];
-    assert_eq!(ready.notes, expected);
-    let shown = world.shown().await;
-    assert_eq!((shown.title.as_str(), shown.language.as_str()), ("Mine", "fr"));
-}
-
-#[tokio::test]
-async fn a_title_that_can_not_be_set_now_is_set_while_live() {
-    let world = World::start().await;
-    let patch = Fault::on("PATCH", "/helix/channels").answer(500, errors::twitch(500, "")).times(3);
-    world.sim.fault(patch);
-    for _ in 0..2 {
-        assert!(world.twitch.prepare(&world.run).await.unwrap_err().is_transient());
-    }
-    let ready = world.prepared().await;
-    assert_eq!(ready.notes.len(), 1);
-    let live = world.publish(&ready).await;
-    until("live", async || world.look().await, |truth| truth.state == State::Live).await;
-    assert_eq!(world.shown().await.title, "Evening show");
-    let patches = world.sim.calls("PATCH", "/helix/channels").len();
-    world.look().await;
-    assert_eq!(world.sim.calls("PATCH", "/helix/channels").len(), patches, "once");
-    live.finish().await;
-}
-
-#[tokio::test]
-async fn a_second_take_keeps_what_people_have_changed() {
-    let mut world = World::start().await;
-    world.prepared().await;
-    let changes = serde_json::from_value(json!({"title": "Changed"})).unwrap();
-    world.twitch.apply(&world.run, &changes).await.unwrap();
-    world.run.take = 1;
-    world.prepared().await;
-    assert_eq!(world.shown().await.title, "Changed");
-    (world.run.run_ms, world.run.take) = (2_000, 0);
-    world.prepared().await;
-    assert_eq!(world.shown().await.title, "Evening show");
-}
-
-#[tokio::test]
-async fn a_rejected_token_is_renewed_once() {
-    let world = World::start().await;
-    let rejected = Fault::on("GET", "/helix/streams/key").answer(401, errors::twitch(401, "Invalid OAuth token"));
-    world.sim.fault(rejected);
-    world.prepared().await;
-    assert_eq!(world.tokens.renewals(), 1);
-    world
-        .sim
-        .act(&Action::Revoke { provider: "twitch".to_owned(), account: "alice".to_owned(), subcode: None })
-        .unwrap();
-    let calls = world.sim.journal().len();
-    let failure = world.look_after(1_000).await.unwrap_err();
-    assert_eq!((failure.code(), failure.is_transient()), ("reauth_required", false));
-    assert_eq!(world.sim.journal().len(), calls + 1, "there was no third token");
-}
-
-#[tokio::test]
-async fn a_missing_scope_and_a_foreign_channel_are_told_apart() {
-    let mut world = World::start().await;
-    world.run.tokens = Given::new([access(&world.sim, "channel:read:stream_key").await]);
-    let failure = world.twitch.prepare(&world.run).await.unwrap_err();
-    assert_eq!(failure.code(), "scope_missing");
-    assert!(failure.fault.message.contains("channel:manage:broadcast"), "{failure:?}");
-    world.run.tokens = world.tokens.clone();
-    world.run.account.as_mut().unwrap().external_id = "1".to_owned();
-    let failure = world.twitch.prepare(&world.run).await.unwrap_err();
-    assert!(failure.fault.message.contains("another Twitch channel"), "{failure:?}");
-    world.run.account = None;
-    assert_eq!(world.twitch.prepare(&world.run).await.unwrap_err().code(), "account_not_linked");
-    assert_eq!(world.tokens.renewals(), 0, "no other token would help");
-}
-
-#[tokio::test]
-async fn an_empty_bucket_is_waited_for() {
-    let limits = Limits { twitch_points: 2, ..Limits::default() };
-    let clock = ManualClock::new(SystemClock.now());
-    let world = World::with(Options { limits, ..Options::default() }, PATIENT, Arc::new(clock.clone())).await;
-    world.prepared().await;
-    let limited = world.look_after(1_000).await.unwrap_err();
-    assert_eq!(limited.code(), "platform_rate_limited");
-    assert!(limited.after.unwrap() > Duration::from_secs(20), "{limited:?}");
-    let calls = world.sim.journal().len();
-    world.look_after(1_000).await.unwrap_err();
-    assert_eq!(world.sim.journal().len(), calls, "nobody asks");
-    world.sim.advance(Duration::from_secs(61));
-    clock.advance(Duration::from_secs(61));
-    assert_eq!(world.look().await.again, Some(Duration::from_millis(500)));
-    world.shown().await;
-    assert!(!world.twitch.api.has_spare(world.user()));
-    assert_eq!(world.look_after(1_000).await.unwrap_err().code(), "platform_rate_limited");
-}
-
-#[tokio::test]
 async fn a_stream_that_is_not_shown_is_published_anew() {
     let world = World::start().await;
     world.prepared().await;
@@ -309,71 +213,6 @@ async fn what_was_shown_is_not_published_anew_for_a_blip() {
     let gone = world.look_after(hour + 60_000 + 121_000).await.unwrap();
     assert_eq!(gone.repair, Some(Repair::Reconnect));
     live.finish().await;
-}
-
-#[tokio::test]
-async fn broken_answers_are_tried_again() {
-    for fault in [
-        Fault { truncate: true, ..Fault::on("GET", "/helix/streams/key") },
-        Fault::on("GET", "/helix/streams/key").reset(Reset::Before),
-        Fault::on("PATCH", "/helix/channels").reset(Reset::After),
-        Fault::on("PATCH", "/helix/channels").delay(Duration::ZERO, PATIENT),
-    ] {
-        let world = World::with(Options::default(), Duration::from_millis(400), Arc::new(SystemClock)).await;
-        world.sim.fault(fault);
-        assert!(world.twitch.prepare(&world.run).await.unwrap_err().is_transient());
-        assert_eq!(world.sim.faults()[0].1, 1);
-        let ready = world.prepared().await;
-        world.publish(&ready).await.finish().await;
-    }
-}
-
-#[tokio::test]
-async fn without_the_ingest_list_the_global_ingest_is_taken() {
-    let world = World::start().await;
-    world.sim.fault(Fault::on("GET", "/twitch-ingest/ingests").answer(500, json!({})).times(0));
-    let ready = world.prepared().await;
-    assert_eq!(ready.rtmp_url, "rtmps://ingest.global-contribute.live-video.net:443/app");
-}
-
-#[tokio::test]
-async fn the_ingest_that_answers_is_chosen_and_one_measurement_serves_all() {
-    let world = World::start().await;
-    let closed = "rtmp://127.0.0.1:1/app/{stream_key}";
-    let open = format!("{}/app/{{stream_key}}", world.sim.rtmp());
-    let entry = |priority: i64, url: &str| json!({"_id": priority, "availability": 1.0, "default": priority == 0, "name": "x", "priority": priority, "url_template": url});
-    let list = json!({"ingests": [entry(0, closed), entry(1, &open)]});
-    world.sim.fault(Fault::on("GET", "/twitch-ingest/ingests").answer(200, list).times(0));
-    let ready = world.prepared().await;
-    assert_eq!((ready.rtmp_url, ready.backup_urls.len()), (format!("{}/app", world.sim.rtmp()), 0));
-    world.prepared().await;
-    assert_eq!(world.sim.calls("GET", "/twitch-ingest/ingests").len(), 1);
-}
-
-#[tokio::test]
-async fn features() {
-    let world = World::start().await;
-    let found = world.twitch.categories(&world.run, "mus", 5).await.unwrap();
-    assert_eq!((found.len(), found[0].id.as_str(), found[0].name.as_str()), (1, "26936", "Music"));
-    let changes = serde_json::from_value(json!({"title": "New", "category_id": "26936", "tags": ["One"]})).unwrap();
-    let applied = world.twitch.apply(&world.run, &changes).await.unwrap();
-    assert_eq!((applied.applied.join(","), applied.later.len()), ("title,category_id,tags".to_owned(), 0));
-    let shown = world.shown().await;
-    assert_eq!((shown.title.as_str(), shown.category_id.as_str(), shown.login.as_str()), ("New", "26936", "alice"));
-    let changes = serde_json::from_value(json!({"category_id": ""})).unwrap();
-    world.twitch.apply(&world.run, &changes).await.unwrap();
-    assert_eq!(world.shown().await.category_name, "");
-    let changes = serde_json::from_value(json!({"category_id": "1"})).unwrap();
-    let refused = world.twitch.apply(&world.run, &changes).await.unwrap_err();
-    assert_eq!(
-        (refused.code(), refused.fault.message.as_str()),
-        ("platform_refused", "Twitch refuses it: Invalid game_id.")
-    );
-    let changes = serde_json::from_value(json!({"low_latency": true})).unwrap();
-    let not_there = world.twitch.apply(&world.run, &changes).await.unwrap_err();
-    assert_eq!(not_there.code(), "not_offered_by_platform");
-    assert!(not_there.fault.message.contains("dashboard"), "{not_there:?}");
-    assert_contract(&world.sim);
 }
 
 #[tokio::test]
@@ -408,59 +247,4 @@ async fn an_end_does_not_wait_for_a_slate_or_for_a_twitch_that_is_away() {
     world.sim.fault(Fault::on("GET", "/helix/streams").answer(503, errors::twitch(503, "")).times(0));
     world.twitch.finish(&world.run).await.unwrap();
     live.finish().await;
-}
-
-#[tokio::test]
-async fn any_answer_at_all_is_survived() {
-    let (world, http) = (World::start().await, http(PATIENT));
-    for path in ["/helix/*", "/helix/streams", "/twitch-ingest/*"] {
-        for (status, body) in odd_answers() {
-            let odd = Fault { path: path.to_owned(), method: None, ..Fault::on("", "") };
-            world.sim.clear_faults();
-            world.sim.fault(odd.answer(status, body).times(0));
-            // A new one: pauses and measurements are not remembered.
-            let twitch = twitch(&world.sim, http.clone(), Arc::new(SystemClock));
-            let mut run = world.run.clone();
-            run.tokens = world.again();
-            let ready = twitch.prepare(&run).await;
-            assert!(ready.is_err() || ready.is_ok_and(|ready| ready.rtmp_url.starts_with("rtmp")));
-            run.publishing_ms = 1;
-            let _ = twitch.look(std::slice::from_ref(&run), 2).await.remove(0);
-            let _ = twitch.channel(&run).await;
-        }
-    }
-    world.sim.clear_faults();
-    world.prepared().await;
-}
-
-#[tokio::test]
-async fn no_secret_is_written_anywhere() {
-    let (log, _guard) = Log::begin();
-    let world = World::start().await;
-    let token = world.run.tokens.token().await.unwrap();
-    let echo = format!("bad token {}", secret::ExposeSecret::expose_secret(&token.secret));
-    let path = "/helix/streams/key";
-    for fault in [
-        Fault::on("GET", path).answer(400, errors::twitch(400, &echo)),
-        Fault::on("GET", path).reset(Reset::Before),
-        Fault { truncate: true, ..Fault::on("GET", path) },
-    ] {
-        world.sim.fault(fault);
-        log.say(&world.twitch.prepare(&world.run).await);
-    }
-    let ready = world.prepared().await;
-    log.say(&(&token, &ready));
-    let live = world.publish(&ready).await;
-    log.say(&until("live", async || world.look().await, |truth| truth.state == State::Live).await);
-    world.sim.act(&Action::RotateTwitchKey { account: "alice".to_owned() }).unwrap();
-    live.ended().await;
-    log.say(&world.twitch.look(std::slice::from_ref(&world.run), 0).await);
-    log.say(&(world.book.progress(), world.book.stored(), world.shown().await));
-    log.assert_no_secret(&world.sim, &[world.user()]);
-}
-
-#[tokio::test]
-async fn rtmps_is_taken_where_it_is_offered() {
-    let world = World::with(Options { rtmps: true, ..Options::default() }, PATIENT, Arc::new(SystemClock)).await;
-    assert_eq!(world.prepared().await.rtmp_url, format!("{}/app", world.sim.rtmps().unwrap()));
 }
