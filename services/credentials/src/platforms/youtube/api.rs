@@ -74,7 +74,7 @@ impl Channel<'_> {
 
     /// Every broadcast of the channel that is still to come, bounded.
     pub async fn upcoming(&self) -> Result<Vec<Broadcast>, Problem> {
-        let query = vec![("part", "id,snippet,status"), ("broadcastStatus", "upcoming"), ("broadcastType", "event")];
+        let query = vec![("part", BROADCAST_PARTS), ("broadcastStatus", "upcoming"), ("broadcastType", "event")];
         self.all("/liveBroadcasts", query).await
     }
 

@@ -22,6 +22,8 @@ const SPREAD_S: u128 = 50;
 const TOO_NEAR_S: i64 = 5;
 /// Refused settings that are left out, one after the other.
 const RELAXATIONS: usize = 5;
+/// YouTube's clock may be behind ours by so much.
+const SKEW_MS: i64 = 60_000;
 /// Times that are tried when another destination has chosen the same.
 const CHOICES: usize = 5;
 
@@ -62,7 +64,8 @@ async fn intend(work: &mut Work<'_>) -> Result<(), Problem> {
                 if choice > 0 {
                     work.progress.intents.pop();
                 }
-                let intent = Intent { title: title.clone(), scheduled_start, sent_ms: now_ms, doubtful: false };
+                let intent =
+                    Intent { title: title.clone(), scheduled_start, made_ms: now_ms, sent_ms: now_ms, doubtful: false };
                 let scheduled_start = intent.scheduled_start.clone();
                 work.progress.intend(intent);
                 work.save().await?;
@@ -137,7 +140,7 @@ fn resource(work: &Work<'_>, details: &BroadcastDetails) -> Option<Broadcast> {
             title: intent.title.clone(),
             description: wishes::description(&work.run.settings),
             scheduled_start_time: Some(intent.scheduled_start.clone()),
-            scheduled_end_time: None,
+            ..BroadcastSnippet::default()
         }),
         status: Some(wishes::status(&work.run.settings)),
         content_details: Some(details.clone()),
@@ -174,17 +177,26 @@ async fn remove_twins(work: &Work<'_>, id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Broadcasts that are still to come, look like one of `intents` and are nobody else's; the oldest last.
+/// Broadcasts that are still to come and must have come from one of `intents`; the oldest last. What a person has made in
+/// YouTube Studio is not among them, even with the same title and time: it is older, or bound to another stream.
 pub(super) async fn ours(work: &Work<'_>, intents: &[Intent]) -> Result<Vec<String>, Problem> {
     let upcoming = work.channel.upcoming().await?;
     let taken = work.run.book.taken("broadcast_id").await?;
+    let stream = work.progress.stream_id.as_deref();
     let fits = |broadcast: &Broadcast| {
-        let Some(snippet) = &broadcast.snippet else { return false };
-        let at = snippet.scheduled_start_time.as_deref().and_then(seconds);
-        intents.iter().any(|i| is_same(&i.title, &snippet.title) && at.is_some() && seconds(&i.scheduled_start) == at)
+        let bound = broadcast.content_details.as_ref().and_then(|details| details.bound_stream_id.as_deref());
+        !taken.contains(&broadcast.id)
+            && bound.is_none_or(|bound| Some(bound) == stream)
+            && broadcast.snippet.as_ref().is_some_and(|snippet| intents.iter().any(|intent| came_from(snippet, intent)))
     };
-    let found = upcoming.into_iter().filter(|broadcast| !taken.contains(&broadcast.id) && fits(broadcast));
-    Ok(found.map(|broadcast| broadcast.id).collect())
+    Ok(upcoming.into_iter().filter(fits).map(|broadcast| broadcast.id).collect())
+}
+
+fn came_from(snippet: &BroadcastSnippet, intent: &Intent) -> bool {
+    let second = |text: &Option<String>| text.as_deref().and_then(seconds);
+    let at = second(&snippet.scheduled_start_time);
+    let old = second(&snippet.published_at).is_some_and(|made| made * 1_000 < intent.made_ms - SKEW_MS);
+    is_same(&intent.title, &snippet.title) && at.is_some() && at == seconds(&intent.scheduled_start) && !old
 }
 
 /// YouTube may tidy up the spaces of a title.

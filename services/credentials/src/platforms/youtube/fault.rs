@@ -154,3 +154,48 @@ fn refused(what: &str) -> Failure {
 fn unclear(reply: &Reply) -> Failure {
     Failure::trouble(Platform::Youtube, Trouble::Unknown).after(reply.retry_after())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reply(status: u16, body: &[u8]) -> Reply {
+        let status = StatusCode::from_u16(status).unwrap();
+        Reply { status, headers: Default::default(), body: body.to_vec().into() }
+    }
+
+    #[test]
+    fn without_a_reason_the_status_counts() {
+        let check = |status: u16, code: &str, ambiguous: bool| {
+            let failure = read(&reply(status, b"<html>")).failure;
+            assert_eq!((failure.code(), failure.ambiguous), (code, ambiguous), "{status}");
+        };
+        check(400, "platform_refused", false);
+        check(401, "reauth_required", false);
+        check(403, "platform_permission_missing", false);
+        check(429, "platform_rate_limited", false);
+        check(500, "platform_unavailable", true);
+        check(503, "platform_unavailable", true);
+    }
+
+    #[test]
+    fn a_reason_counts_more_than_the_status() {
+        for status in [400, 403, 429, 500] {
+            let body = br#"{"error":{"errors":[{"reason":"liveStreamingNotEnabled"}]}}"#;
+            assert_eq!(read(&reply(status, body)).failure.code(), "live_streaming_not_enabled");
+        }
+    }
+
+    proptest! {
+        /// What YouTube says is shown to people only as far as it is a plain word.
+        #[test]
+        fn any_answer_is_read(status in 400_u16..600, body in prop::collection::vec(any::<u8>(), 0..200), reason in ".{0,80}") {
+            let _ = read(&reply(status, &body));
+            let body = serde_json::json!({"error": {"errors": [{"reason": reason}]}}).to_string();
+            let problem = read(&reply(status, body.as_bytes()));
+            prop_assert!(problem.failure.fault.message.is_ascii());
+        }
+    }
+}

@@ -37,6 +37,9 @@ pub(super) struct BroadcastSnippet {
     pub scheduled_start_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduled_end_time: Option<String>,
+    /// When it was made.
+    #[serde(skip_serializing)]
+    pub published_at: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -55,6 +55,9 @@ pub(super) struct Ingest {
 pub(super) struct Intent {
     pub title: String,
     pub scheduled_start: String,
+    /// When it was chosen.
+    #[serde(default)]
+    pub made_ms: i64,
     /// When it was last sent.
     pub sent_ms: i64,
     /// An answer was lost: there may be a broadcast of it that we do not know.

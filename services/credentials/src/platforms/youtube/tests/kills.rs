@@ -149,3 +149,48 @@ async fn any_two_answers_lost() {
         }
     }
 }
+
+/// Somebody schedules sixty shows between the lost answer and the look for it.
+#[tokio::test]
+async fn what_was_made_is_found_on_the_second_page() {
+    let world = World::start().await;
+    let place = world.place(PlatformSettings::default());
+    for path in ["/youtube/v3/liveStreams", INSERT] {
+        world.sim.clear_faults();
+        world.sim.fault(Fault::on("POST", path).reset(Reset::After));
+        world.sim.fault(Fault::on("GET", path).answer(503, serde_json::json!({})));
+        world.youtube.prepare(&place.run).await.unwrap_err();
+        for number in 0..60 {
+            let title = format!("Show {number}");
+            match path {
+                INSERT => world.schedule(&title, "2030-01-01T00:00:00Z").await,
+                _ => world.stream(&title).await,
+            }
+        }
+    }
+    world.prepared(&place).await;
+    assert_eq!((world.broadcasts().len(), world.streams()), (61, 61));
+    assert_eq!(world.broadcasts().iter().filter(|status| *status == "ready").count(), 1);
+    let pages = world.sim.journal().iter().filter(|entry| entry.line().contains("pageToken=")).count();
+    assert!(pages >= 2, "{pages}");
+}
+
+/// The same title and the same second, made by hand before: it is not ours, neither to take nor to delete.
+#[tokio::test]
+async fn what_a_person_has_scheduled_stays_alone() {
+    let world = World::start().await;
+    let settings = PlatformSettings { scheduled_start_s: Some(1_893_456_000), ..PlatformSettings::default() };
+    let mut place = world.place(settings);
+    world.schedule("Evening show", "2030-01-01T00:00:00Z").await;
+    world.advance(Duration::from_secs(600));
+    world.sim.fault(Fault::on("POST", INSERT).reset(Reset::After));
+    world.prepared(&place).await;
+    assert_eq!(place.saved("scheduled_start"), "2030-01-01T00:00:00Z");
+    let mut all = world.broadcasts();
+    all.sort();
+    assert_eq!(all, ["created", "ready"]);
+    place.run.take = 1;
+    world.prepared(&place).await;
+    world.youtube.finish(&place.run).await.unwrap();
+    assert_eq!(world.broadcasts(), ["created"]);
+}

@@ -6,4 +6,5 @@ mod features;
 mod kills;
 mod life;
 mod publisher;
+mod watch;
 mod world;

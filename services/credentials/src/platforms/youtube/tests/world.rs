@@ -14,7 +14,7 @@ use domain::{
     platform_settings::PlatformSettings,
 };
 use platform_sim::{Consent, Fault, Options, Sim, contract::Contract};
-use secret::{SecretString, StreamKey};
+use secret::{ExposeSecret, SecretString, StreamKey};
 use serde_json::{Value, json};
 use service_kit::{Clock, ManualClock};
 use time::OffsetDateTime;
@@ -294,6 +294,27 @@ impl World {
     /// Units by the simulator's count.
     pub fn units(&self) -> u64 {
         self.sim.state()["youtube"]["quota"]["total"].as_u64().unwrap()
+    }
+
+    /// Somebody schedules a broadcast in YouTube Studio.
+    pub async fn schedule(&self, title: &str, at: &str) {
+        let body = json!({"snippet": {"title": title, "scheduledStartTime": at},
+            "status": {"privacyStatus": "public", "selfDeclaredMadeForKids": false}});
+        self.post("/liveBroadcasts?part=id,snippet,status", &body).await;
+    }
+
+    /// Somebody makes a stream key in YouTube Studio.
+    pub async fn stream(&self, title: &str) {
+        let cdn = json!({"ingestionType": "rtmp", "resolution": "variable", "frameRate": "variable"});
+        self.post("/liveStreams?part=id,snippet,cdn", &json!({"snippet": {"title": title}, "cdn": cdn})).await;
+    }
+
+    async fn post(&self, path: &str, body: &Value) {
+        let url = format!("{}/youtube/v3{path}", self.sim.http());
+        let token = self.tokens.token().await.unwrap();
+        let request = reqwest::Client::new().post(url).bearer_auth(token.secret.expose_secret()).json(body);
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
     }
 
     /// A refusal as YouTube writes it, once.
