@@ -89,7 +89,9 @@ impl Core {
             return Ok(row.version);
         }
         let lifecycle = self.lifecycle(row.platform()?)?;
-        let account = self.account_of(row).await?;
+        // The same person may be linked again, under another id of ours.
+        let tenant = TenantId(row.tenant_id.clone());
+        let account = self.account_for(&tenant, row.platform()?, None, row.account_id).await?;
         let call::Prepared { mut run, book } = self.run_of(row, account)?;
         if row.forget {
             // Nobody will use it again.

@@ -5,8 +5,9 @@
 //!   version it has read, so that somebody who lost the lock without noticing can't write either.
 //! * A call runs in a task of its own: a caller that goes away does not cut a write in half. The next one finds it busy or
 //!   done.
+//! * What is known is a row too: [`observe`] answers from it, [`poller`] and [`look`] keep it fresh.
 //! * A broadcast that nobody observes any more is not ended here: the orchestrator decides what is to run. Only those of
-//!   deleted destinations are ended without it ([`forget`]).
+//!   deleted destinations are ended without it ([`forget`]). See docs/adr/0011-one-call-at-a-time-per-broadcast.md.
 
 mod book;
 mod call;
