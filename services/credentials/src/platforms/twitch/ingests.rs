@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use futures::future::join_all;
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use serde::Deserialize;
 use service_kit::Clock;
 use tokio::{
     net::{TcpStream, lookup_host},
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use url::Url;
 
@@ -31,6 +31,8 @@ const BACKUPS: usize = 3;
 const LIST: Duration = Duration::from_secs(3);
 /// Resolving a name, and connecting: each. Farther away than this is never the nearest.
 const MEASURE: Duration = Duration::from_secs(1);
+/// At least so long others are waited for when one has answered.
+const ENOUGH: Duration = Duration::from_millis(100);
 /// Nearer than this makes no difference: then Twitch's own order counts.
 const ALIKE_MS: u128 = 10;
 /// A measurement is good for so long; what was taken for lack of one, for less.
@@ -111,7 +113,7 @@ impl Ingests {
     /// `None` when the list can't be had, or holds nothing.
     async fn measure(&self) -> Option<Vec<String>> {
         let candidates = candidates(self.list().await.ok()?);
-        let times = join_all(candidates.iter().map(distance)).await;
+        let times = first_ones(candidates.iter().map(distance)).await;
         let urls = rank(candidates, &times);
         if urls.is_empty() { None } else { Some(urls) }
     }
@@ -157,6 +159,27 @@ async fn distance(candidate: &Candidate) -> Option<Duration> {
     Some(begun.elapsed())
 }
 
+/// Waits for the first, and then for as long again: what takes more is not the nearest, and a start waits for this.
+async fn first_ones(measured: impl Iterator<Item = impl Future<Output = Option<Duration>>>) -> Vec<Option<Duration>> {
+    let mut running: FuturesUnordered<_> =
+        measured.enumerate().map(|(n, measured)| measured.map(move |time| (n, time))).collect();
+    let mut times = vec![None; running.len()];
+    let mut until = None;
+    loop {
+        let next = match until {
+            Some(until) => timeout_at(until, running.next()).await.unwrap_or(None),
+            None => running.next().await,
+        };
+        let Some((n, time)) = next else { return times };
+        if let Some(slot) = times.get_mut(n) {
+            *slot = time;
+        }
+        if let (Some(time), None) = (time, until) {
+            until = Some(Instant::now() + time.max(ENOUGH));
+        }
+    }
+}
+
 /// The nearest first. What does not answer is left out, unless nothing does: then the measuring is at fault.
 fn rank(candidates: Vec<Candidate>, times: &[Option<Duration>]) -> Vec<String> {
     let none = times.iter().all(Option::is_none);
@@ -172,6 +195,8 @@ fn rank(candidates: Vec<Candidate>, times: &[Option<Duration>]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{pending, ready};
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -204,6 +229,16 @@ mod tests {
         let found = candidates(list((0..12).map(entry).collect()));
         assert_eq!(found.len(), CANDIDATES);
         assert!(urls(&found).contains(&"rtmp://h9/app"));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_what_is_far_away() {
+        let near = Some(Duration::from_millis(7));
+        let measured = [pending().boxed(), ready(near).boxed(), ready(None).boxed()];
+        let times = timeout(Duration::from_secs(10), first_ones(measured.into_iter())).await.unwrap();
+        assert_eq!(times, [None, near, None]);
+        let nobody = [ready(None).boxed(), ready(None).boxed()];
+        assert_eq!(first_ones(nobody.into_iter()).await, [None, None]);
     }
 
     #[test]
