@@ -1,13 +1,7 @@
 //! Calls to Cloudflare's API: the envelope, one renewal of a rejected token, and the pause of the whole account that
 //! follows a 429.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use domain::platform::Platform;
 use reqwest::Method;
@@ -17,6 +11,7 @@ use serde_json::Value;
 use service_kit::Clock;
 
 use super::{
+    allowance::Allowance,
     fault::{self, Verdict},
     model::{LiveInput, LiveInputs},
 };
@@ -25,33 +20,24 @@ use crate::{
     platforms::{Failure, Run, Token},
 };
 
-/// How long everything is blocked after too many calls, when the answer does not say.
-/// Source: developers.cloudflare.com/fundamentals/api/reference/limits
-const BLOCKED: Duration = Duration::from_secs(300);
-/// Below this share of the allowance, in percent, only what is needed to go live is asked.
-const SPARE_PERCENT: i64 = 25;
-
 /// The API with its account.
 pub(super) struct Api {
     http: Http,
     base: String,
     account: String,
     clock: Arc<dyn Clock>,
-    /// Nobody asks before.
-    paused_until_ms: AtomicI64,
-    /// Calls left, in percent of the allowance, as the last answer said.
-    left_percent: AtomicI64,
+    allowance: Allowance,
 }
 
 impl Api {
     pub fn new(http: Http, base: &str, account: String, clock: Arc<dyn Clock>) -> Self {
         let base = base.trim_end_matches('/').to_owned();
-        Self { http, base, account, clock, paused_until_ms: AtomicI64::new(0), left_percent: AtomicI64::new(100) }
+        Self { http, base, account, clock, allowance: Allowance::new() }
     }
 
     /// Whether there are calls to spare for what is only nice to know.
     pub fn has_spare(&self) -> bool {
-        self.left_percent.load(Relaxed) > SPARE_PERCENT
+        self.allowance.has_spare()
     }
 
     /// The account's id.
@@ -130,33 +116,16 @@ impl Api {
 
     async fn once(&self, token: &Token, method: &Method, url: &str, body: Option<&Value>) -> Result<Verdict, Failure> {
         let now_ms = self.clock.now_ms();
-        let pause_ms = self.paused_until_ms.load(Relaxed) - now_ms;
-        if pause_ms > 0 {
-            let after = Duration::from_millis(pause_ms.unsigned_abs());
-            return Err(Failure::rate_limited(Platform::Cloudflare, Some(after)));
-        }
+        let refused = |after| Failure::rate_limited(Platform::Cloudflare, Some(after));
+        self.allowance.take(now_ms).map_err(refused)?;
         let request = self.http.client().request(method.clone(), url).bearer_auth(token.secret.expose_secret());
         let request = match body {
             Some(body) => request.json(body),
             None => request,
         };
         let reply = self.http.send(request).await.map_err(|trouble| Failure::trouble(Platform::Cloudflare, trouble))?;
-        self.note_limits(&reply, now_ms);
+        self.allowance.note(&reply, now_ms);
         Ok(fault::judge(reply, *method != Method::GET))
-    }
-
-    /// Remembers what the answer says of the account's allowance.
-    fn note_limits(&self, reply: &Reply, now_ms: i64) {
-        let number = |name: &str| reply.header(name).and_then(|text| text.parse::<i64>().ok());
-        if let (Some(limit @ 1..), Some(left)) = (number("x-ratelimit-limit"), number("x-ratelimit-remaining")) {
-            self.left_percent.store(left.saturating_mul(100) / limit, Relaxed);
-        }
-        if reply.status.as_u16() == 429 {
-            let pause = reply.retry_after().unwrap_or(BLOCKED).min(BLOCKED);
-            let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
-            self.paused_until_ms.fetch_max(now_ms.saturating_add(pause_ms), Relaxed);
-            tracing::warn!(pause_s = pause.as_secs(), "Cloudflare refuses calls for a while");
-        }
     }
 }
 

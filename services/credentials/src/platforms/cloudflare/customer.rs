@@ -84,6 +84,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_configured_code_goes_before_the_one_that_was_found() {
+        let check = |template: &str, given: Option<&str>, found: Option<&str>, expected: Option<&str>| {
+            service_kit::install_crypto();
+            let http = Http::new(crate::http::Options::default()).unwrap();
+            let customer = Customer::new(http, template, given.map(str::to_owned));
+            assert_eq!(customer.base("uid", found).as_deref(), expected);
+        };
+        let real = "https://customer-{code}.cloudflarestream.com";
+        check(real, Some("mine"), Some("other"), Some("https://customer-mine.cloudflarestream.com/uid"));
+        check(real, None, Some("other"), Some("https://customer-other.cloudflarestream.com/uid"));
+        check(real, None, None, None);
+        check(real, Some("no/code"), None, None);
+        check("http://127.0.0.1:1/customer/", None, None, Some("http://127.0.0.1:1/customer/uid"));
+    }
+
+    #[test]
     fn the_code_is_found_in_the_host_alone() {
         let check = |url: &str, code: Option<&str>| assert_eq!(code_in(url).as_deref(), code, "{url}");
         check("https://customer-m033z5x00ks6nunl.cloudflarestream.com/secret/webRTC/publish", Some("m033z5x00ks6nunl"));

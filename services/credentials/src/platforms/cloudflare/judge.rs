@@ -144,6 +144,7 @@ fn complaint(code: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
@@ -175,5 +176,29 @@ mod tests {
         let unfit = json!({"uid": "u", "recording": {"mode": "automatic"},
             "status": {"current": {"state": "failed_to_connect", "reason": "ERR_UNSUPPORTED_VIDEO_CODEC"}}});
         check(line(unfit, Some(false), 1_000), "Waiting Bad Some(Ask) issues=1 platform_rejects_stream");
+    }
+
+    proptest! {
+        /// Whatever is seen: a repair has a reason, live needs none but a lost connection, and the next look is set.
+        #[test]
+        fn a_repair_has_a_reason(
+            word in prop_oneof![Just(None), "[a-z_]{0,20}".prop_map(Some), Just(Some("connected".to_owned()))],
+            error in prop_oneof![Just(None), "ERR_[A-Z_]{0,20}".prop_map(Some)],
+            (enabled, recorded, is_there) in any::<(bool, bool, bool)>(),
+            live in any::<Option<bool>>(),
+            absent_ms in 0_i64..10_000_000,
+        ) {
+            let mode = if recorded { "automatic" } else { "off" };
+            let status = json!({"current": {"state": word, "reason": error}});
+            let input = json!({"uid": "u", "enabled": enabled, "recording": {"mode": mode}, "status": status});
+            let input: Option<LiveInput> = is_there.then(|| serde_json::from_value(input).unwrap());
+            let seen = Seen { input: input.as_ref(), live, absent_ms };
+            let truth = judge(&seen);
+            prop_assert_eq!(truth.repair.is_some(), truth.fault.is_some());
+            prop_assert_eq!(truth.state == State::Live, seen.is_shown());
+            prop_assert!(truth.state != State::Live || truth.repair != Some(Repair::Reconnect));
+            prop_assert!(truth.again.is_some());
+            prop_assert!(truth.fault.is_none_or(|fault| fault.message.ends_with('.')));
+        }
     }
 }

@@ -15,6 +15,9 @@ use crate::platforms::{Failure, Repair, Run, State, Truth};
 
 /// Before our stream comes; the first acknowledged media ends the wait.
 const IDLE: Duration = Duration::from_secs(30);
+/// While it is not live, and the API has to be asked about it; and when there are few calls left.
+const ASKED: Duration = Duration::from_secs(1);
+const SCARCE: Duration = Duration::from_secs(10);
 /// While our stream is gone.
 const SILENT: Duration = Duration::from_secs(10);
 
@@ -61,6 +64,9 @@ pub(super) async fn look(cloudflare: &Cloudflare, run: &Run, now_ms: i64) -> Res
         truth.viewers = viewers(cloudflare, base.as_deref()).await;
         // An orphan does no harm to viewers: what can't be tidied now is tidied later.
         let _ = prepare::tidy(cloudflare, run, &mut memory).await;
+    } else {
+        let pause = if cloudflare.api.has_spare() { ASKED } else { SCARCE };
+        truth.again = truth.again.max(Some(pause));
     }
     Ok(truth)
 }

@@ -4,6 +4,7 @@
 //! make the input, see that it is set up as wished, and look. The API token belongs to the installation, and so does the
 //! limit of 1200 calls in five minutes: what viewers can ask (`/lifecycle`, `/views`) is asked without it.
 
+mod allowance;
 mod analytics;
 mod api;
 mod customer;
