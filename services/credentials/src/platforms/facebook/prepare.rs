@@ -24,6 +24,8 @@ use crate::{
 
 /// Below the caller's patience.
 const LONGEST: Duration = Duration::from_secs(14);
+/// Another destination notices within it that what it found is not its own.
+const LETTING_GO: Duration = Duration::from_millis(500);
 
 /// See [`crate::platforms::Lifecycle::prepare`].
 pub(super) async fn prepare(facebook: &Facebook, run: &Run) -> Result<Ready, Failure> {
@@ -68,7 +70,7 @@ async fn existing(session: Session<'_>, progress: &mut Progress) -> Result<Optio
     }
     let Some(intent) = progress.intent.clone() else { return Ok(None) };
     if let Some(object) = search::find(session, &intent, None).await? {
-        return claim(session, progress, intent, object).await.map(Some);
+        return claim(session, progress, intent, object, How::Found).await.map(Some);
     }
     search::settled(&intent, session.facebook.clock.now_ms())?;
     (progress.intent, progress.doubt) = (None, Some(intent));
@@ -82,7 +84,7 @@ async fn create(session: Session<'_>, wish: &Wish, progress: &mut Progress) -> R
     progress.save(session.run).await?;
     let answer = session.call(&wish.create(session.target)).await.map_err(Failure::from);
     match answer.map(|answer| Object::read(&answer.body)) {
-        Ok(Some(object)) => claim(session, progress, intent, object).await,
+        Ok(Some(object)) => claim(session, progress, intent, object, How::Answered).await,
         Ok(None) => hidden(session, progress, intent, Failure::trouble(Platform::Facebook, Trouble::Nonsense)).await,
         Err(failure) if failure.ambiguous => hidden(session, progress, intent, failure).await,
         Err(failure) => {
@@ -101,22 +103,38 @@ async fn hidden(
     failure: Failure,
 ) -> Result<Object, Failure> {
     match search::find(session, &intent, None).await? {
-        Some(object) => claim(session, progress, intent, object).await,
+        Some(object) => claim(session, progress, intent, object, How::Found).await,
         None => Err(search::settled(&intent, session.facebook.clock.now_ms()).err().unwrap_or(failure)),
     }
 }
 
-/// Writes down that it is ours. Another destination of the same title may have taken it for its own in the same moment,
-/// after a lost answer: then that one keeps it, and ours is found in its stead.
+/// How we know a live video to be ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// The answer to our create named it.
+    Answered,
+    /// It looks like ours in the list.
+    Found,
+}
+
+/// Writes down that it is ours. Another destination of the same title may have found it in the same moment, after a lost
+/// answer of its own. If it notices, it lets go; if it does not, it keeps it, and ours is found in its stead.
 async fn claim(
     session: Session<'_>,
     progress: &mut Progress,
     intent: Intent,
     object: Object,
+    how: How,
 ) -> Result<Object, Failure> {
     (progress.live_video_id, progress.intent) = (Some(object.id.clone()), None);
     progress.save(session.run).await?;
-    if !session.run.book.taken(LIVE_VIDEO_ID).await?.contains(&object.id) {
+    let is_taken = async || Ok::<_, Failure>(session.run.book.taken(LIVE_VIDEO_ID).await?.contains(&object.id));
+    let mut taken = is_taken().await?;
+    if taken && how == How::Answered {
+        tokio::time::sleep(LETTING_GO).await;
+        taken = is_taken().await?;
+    }
+    if !taken {
         return Ok(object);
     }
     (progress.live_video_id, progress.intent) = (None, Some(intent.clone()));

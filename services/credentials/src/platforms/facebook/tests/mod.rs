@@ -8,3 +8,4 @@ mod killed;
 mod life;
 mod media;
 mod tokens;
+mod unlucky;
