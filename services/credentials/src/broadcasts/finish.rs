@@ -91,7 +91,10 @@ impl Core {
         let lifecycle = self.lifecycle(row.platform()?)?;
         // The same person may be linked again, under another id of ours.
         let tenant = TenantId(row.tenant_id.clone());
-        let account = self.account_for(&tenant, row.platform()?, None, row.account_id).await?;
+        let account = match self.account_for(&tenant, row.platform()?, None, row.account_id).await {
+            Err(failure) if !failure.is_transient() && !lifecycle.leaves_something() => return Ok(row.version),
+            account => account?,
+        };
         let call::Prepared { mut run, book } = self.run_of(row, account)?;
         if row.forget {
             // Nobody will use it again.

@@ -236,6 +236,12 @@ pub trait Lifecycle: Send + Sync {
     /// once media is there). Batches its calls.
     async fn look(&self, runs: &[Run], now_ms: i64) -> Vec<Result<Truth, Failure>>;
 
+    /// Whether something stays at the platform without an end. Where nothing does, an end that has no account left to ask
+    /// with is done.
+    fn leaves_something(&self) -> bool {
+        true
+    }
+
     /// Ends what [`Lifecycle::prepare`] made; `Ok` when the platform says that it has ended, or there is nothing to end.
     ///
     /// # Errors

@@ -107,6 +107,10 @@ impl Lifecycle for Twitch {
         look::look(self, runs, now_ms).await
     }
 
+    fn leaves_something(&self) -> bool {
+        false
+    }
+
     async fn finish(&self, run: &Run) -> Result<(), Failure> {
         finish::finish(self, run).await
     }

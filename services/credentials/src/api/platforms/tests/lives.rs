@@ -87,3 +87,15 @@ async fn everything_is_set_up_and_accounts_are_the_tenants_own() {
     assert_eq!(list("tenant-1", 0).await, []);
     assert_eq!(ON.len() + 1, listed.len());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_end_at_twitch_needs_no_account() {
+    let world = World::start().await;
+    let a = world.replica().await;
+    let destination = Destination::new(&world, "tenant-1", Platform::Twitch);
+    let account = world.link(&a, "tenant-1", Platform::Twitch, "alice").await;
+    a.ready(&destination).await;
+    let of = v1::AccountRef { tenant_id: "tenant-1".to_owned(), account_id: account.id };
+    a.client().unlink(of).await.expect("unlinks");
+    a.finish(&destination).await;
+}
