@@ -68,6 +68,11 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Takes a field, whatever it is.
+    pub fn anything(&mut self, name: &'static str) {
+        self.known.insert(name);
+    }
+
     /// Any string.
     pub fn string(&mut self, name: &'static str) -> Option<&'a str> {
         self.typed(name, "must be a string", Value::as_str)

@@ -9,9 +9,6 @@ use crate::{
     store, vault,
 };
 
-/// The metadata key of how long the platform wants to be left alone.
-const RETRY_AFTER_MS: &str = "retry-after-ms";
-
 /// See the module. Never holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,6 +30,9 @@ pub enum Error {
     /// No state was given, and the configuration asks for it.
     #[error("the state is missing")]
     StateRequired,
+    /// The platform sent an error instead of a code.
+    #[error("{0} gave no authorization")]
+    Denied(Platform),
     /// The platform does not take the code, or gives no lasting grant for it.
     #[error("{0} did not accept the authorization: {1}")]
     Exchange(Platform, &'static str),
@@ -107,6 +107,10 @@ impl From<Error> for Status {
                 let message = "This installation wants the `state` that came back with the code.";
                 grpc::status(Code::FailedPrecondition, "authorization_ambiguous", Some("state"), message)
             }
+            Error::Denied(platform) => {
+                let message = format!("Access was not allowed at {}, so nothing is linked.", name(platform));
+                grpc::status(Code::FailedPrecondition, "authorization_denied", None, message)
+            }
             Error::Exchange(platform, why) => {
                 let message = format!("{} did not accept the sign-in: {why}", name(platform));
                 grpc::status(Code::FailedPrecondition, "exchange_failed", None, message)
@@ -119,19 +123,9 @@ impl From<Error> for Status {
                 );
                 grpc::status(Code::FailedPrecondition, "scope_missing", None, message)
             }
-            Error::Platform(failure) => status(&failure),
+            Error::Platform(failure) => failure.into(),
             Error::Vault(error) => error.into(),
             Error::Store(error) => vault::Error::from(error).into(),
         }
     }
-}
-
-fn status(failure: &Failure) -> Status {
-    let code = if failure.is_transient() { Code::Unavailable } else { Code::FailedPrecondition };
-    let mut status = grpc::status(code, failure.code(), None, failure.fault.message.clone());
-    let after = failure.after.and_then(|after| u64::try_from(after.as_millis()).ok());
-    if let Some(after_ms) = after {
-        status.metadata_mut().insert(RETRY_AFTER_MS, after_ms.into());
-    }
-    status
 }

@@ -8,7 +8,7 @@ use ring::{
     digest::{SHA256, digest},
     rand::{SecureRandom, SystemRandom},
 };
-use secret::{SecretString, Zeroizing};
+use secret::{ExposeSecret, SecretString, Zeroizing};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -82,7 +82,7 @@ impl Accounts {
     }
 
     /// Ends a sign-in with the code of the redirect: the account is linked, or brought up to date under its old id. The
-    /// sign-in is used up whatever comes of it.
+    /// sign-in is used up whatever comes of it; an empty code says that the redirect had an error instead.
     ///
     /// # Errors
     /// [`Error`].
@@ -96,6 +96,9 @@ impl Accounts {
         let this = &*self.0;
         let provider = this.provider(platform)?;
         let verifier = this.store.bounded(this.take(tenant, platform, state)).await?;
+        if code.expose_secret().is_empty() {
+            return Err(Error::Denied(platform));
+        }
         let asking = this.sign_in(provider, code, verifier);
         let asked = timeout(FINISH, asking).await;
         let asked = asked.unwrap_or_else(|_| Err(Failure::trouble(platform, Trouble::Unknown).into()));

@@ -25,6 +25,8 @@ const MAX_CODE_CHARS: usize = 4_096;
 const MAX_STATE_CHARS: usize = 512;
 /// What a platform says besides. It is taken, so that a client may pass on the whole answer, and not used.
 const BESIDES: [&str; 3] = ["error_description", "error_reason", "scope"];
+/// Facebook's number beside `error`, the same: it may come as text or as a number.
+const ERROR_CODE: &str = "error_code";
 
 /// The end of a sign-in: `code` (and `state`) as the platform sent them to the redirect URI.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -56,6 +58,24 @@ pub struct ExchangeBody {
     settings: Option<SettingsBody>,
     /// What the new destination asks of its platform.
     platform_settings: Option<PlatformSettingsBody>,
+}
+
+/// How a sign-in ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With a code.
+    Allowed(Exchange),
+    /// With an error.
+    Denied(Denied),
+}
+
+/// A sign-in that ended with an error. `Debug` hides the state.
+#[derive(Debug)]
+pub struct Denied {
+    /// What came with the error.
+    pub state: Option<SecretString>,
+    /// 422 `authorization_denied`.
+    pub answer: ApiError,
 }
 
 /// The end of a sign-in, checked. `Debug` hides code and state.
@@ -100,13 +120,13 @@ impl Exchange {
     /// Reads a body for the platform that the path names. No answer ever repeats a code or a state.
     ///
     /// # Errors
-    /// 422 with every field at fault; 422 `authorization_denied` when the platform sent an error instead of a code; 404
-    /// when `destination_id` is no UUID.
-    pub fn read(body: &Value, platform: Platform, terms: Terms) -> Result<Self, ApiError> {
+    /// 422 with every field at fault; 404 when `destination_id` is no UUID.
+    pub fn read(body: &Value, platform: Platform, terms: Terms) -> Result<Ended, ApiError> {
         let mut fields = Fields::of(body)?;
         for name in BESIDES {
             fields.string(name);
         }
+        fields.anything(ERROR_CODE);
         let state = secret(&mut fields, "state", MAX_STATE_CHARS);
         let code = secret(&mut fields, "code", MAX_CODE_CHARS);
         let denied = fields.text("error", MAX_STATE_CHARS);
@@ -120,12 +140,12 @@ impl Exchange {
         }
         fields.finish()?;
         if denied.is_some() {
-            return Err(refused(denied, platform));
+            return Ok(Ended::Denied(Denied { state, answer: refused(denied, platform) }));
         }
         let goal = goal.map_err(|_| ApiError::not_found(NotFound::Destination))?;
         goal.check(platform, terms)?;
         let code = code.ok_or_else(|| ApiError::field("code", REQUIRED, "is required"))?;
-        Ok(Self { code, state, goal })
+        Ok(Ended::Allowed(Self { code, state, goal }))
     }
 }
 
@@ -196,8 +216,18 @@ mod tests {
 
     use super::*;
 
+    fn allowed(body: &Value) -> Exchange {
+        match Exchange::read(body, Platform::Youtube, Terms::default()) {
+            Ok(Ended::Allowed(exchange)) => exchange,
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+
     fn refusal(body: &Value) -> (String, Vec<String>) {
-        let error = Exchange::read(body, Platform::Youtube, Terms::default()).expect_err("refused");
+        let error = match Exchange::read(body, Platform::Youtube, Terms::default()) {
+            Ok(Ended::Denied(denied)) => denied.answer,
+            ended => ended.expect_err("refused"),
+        };
         let body = error.body("").error;
         (body.code, body.fields.into_iter().map(|f| f.field).collect())
     }
@@ -205,14 +235,13 @@ mod tests {
     #[test]
     fn the_guides_body_is_taken() {
         let body = json!({"code": "oauth_authorization_code", "stream_id": "x", "name": "My Platform Stream"});
-        let exchange = Exchange::read(&body, Platform::Youtube, Terms::default()).unwrap();
+        let exchange = allowed(&body);
         assert!(matches!(&exchange.goal, Goal::New { name, is_enabled: true, .. } if name == "My Platform Stream"));
         assert!(!format!("{exchange:?}").contains("oauth_authorization_code"));
         let callback = json!({"code": "4/0A-x", "state": "s", "scope": "a b", "stream_id": "x", "name": "n"});
-        assert!(Exchange::read(&callback, Platform::Youtube, Terms::default()).is_ok());
+        allowed(&callback);
         let existing = json!({"code": "c", "destination_id": "0190b3c4-7a6e-7cc3-8a11-2f6f0a1b2c3d"});
-        let exchange = Exchange::read(&existing, Platform::Youtube, Terms::default()).unwrap();
-        assert!(matches!(exchange.goal, Goal::Existing { stream: None, name: None, .. }));
+        assert!(matches!(allowed(&existing).goal, Goal::Existing { stream: None, name: None, .. }));
     }
 
     #[test]
@@ -247,6 +276,9 @@ mod tests {
         for error in ["access_denied", "server_error"] {
             assert_eq!(refusal(&json!({"error": error, "state": "s"})).0, "authorization_denied");
         }
+        let facebook =
+            json!({"error": "access_denied", "error_code": "200", "error_reason": "user_denied", "state": "s"});
+        assert_eq!(refusal(&facebook).0, "authorization_denied");
         assert_eq!(refusal(&json!({"error": ""})).0, "validation_failed");
     }
 }

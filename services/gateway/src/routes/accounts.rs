@@ -10,7 +10,7 @@ use wire::v1;
 use super::{destinations::platform_of, of_account, of_destination};
 use crate::{
     app::App,
-    codes::{ACCOUNT_AMBIGUOUS, ACCOUNT_NOT_LINKED, INVALID},
+    codes::{ACCOUNT_AMBIGUOUS, ACCOUNT_NOT_FOUND, ACCOUNT_NOT_LINKED, INVALID},
     error::{ApiError, ErrorBody, NotFound},
     input::{AccountId, AccountName, query::Query},
     platforms,
@@ -89,7 +89,8 @@ async fn refresh(app: App, tenant: TenantId, destination: DestinationId) -> Resu
         chosen => chosen.to_owned(),
     };
     let named = v1::AccountRef { tenant_id: tenant.0.clone(), account_id };
-    let account = app.upstream.refresh_token(named, budget).await.map_err(of_account)?;
+    let account =
+        app.upstream.refresh_token(named, budget).await.map_err(|status| unlinked(of_account(status), platform))?;
     Answer::ok(&Data::of(LinkedDestination::of(destination, account)))
 }
 
@@ -129,8 +130,21 @@ async fn linked(
     Ok(app.upstream.list_accounts(request, budget).await.map_err(of_account)?.accounts)
 }
 
+/// A destination that is there, with an account that is not, lacks an account.
+fn unlinked(refused: ApiError, platform: Platform) -> ApiError {
+    if refused.code() == ACCOUNT_NOT_FOUND {
+        let message =
+            format!("This destination's account is not linked any more. Sign in to {platform} again and choose it.");
+        return conflict(ACCOUNT_NOT_LINKED, message);
+    }
+    refused
+}
+
+fn conflict(code: &'static str, message: String) -> ApiError {
+    ApiError::new(axum::http::StatusCode::CONFLICT, code, message)
+}
+
 fn only(mut accounts: Vec<v1::Account>, platform: Platform) -> Result<v1::Account, ApiError> {
-    let conflict = |code: &'static str, message: String| ApiError::new(axum::http::StatusCode::CONFLICT, code, message);
     match (accounts.pop(), accounts.is_empty()) {
         (Some(account), true) => Ok(account),
         (Some(_), false) => {

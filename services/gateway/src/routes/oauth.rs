@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use domain::{ids::DestinationId, ids::TenantId, platform::Platform};
-use secret::ExposeSecret;
+use secret::{ExposeSecret, SecretString};
 use wire::v1;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
     input::{
         AccountName, StreamName,
         destination::{New, Place},
-        exchange::{Exchange, ExchangeBody, Goal},
+        exchange::{Denied, Ended, Exchange, ExchangeBody, Goal},
     },
     platforms,
     request::{Answer, Command, Read},
@@ -64,9 +64,25 @@ pub async fn exchange(State(app): State<App>, command: Command) -> Result<Respon
     if !platforms::has_accounts(platform) {
         return Err(platforms::without_oauth(platform));
     }
-    let exchange = Exchange::read(command.body()?, platform, app.terms())?;
-    let work = link(app.clone(), command.tenant().clone(), platform, exchange);
+    let (tenant, ended) = (command.tenant().clone(), Exchange::read(command.body()?, platform, app.terms())?);
+    let work = {
+        let app = app.clone();
+        async move {
+            match ended {
+                Ended::Allowed(exchange) => link(app, tenant, platform, exchange).await,
+                Ended::Denied(denied) => give_up(app, tenant, platform, denied).await,
+            }
+        }
+    };
     command.run(&app, work).await
+}
+
+/// Uses the sign-in up, so that the next one is not one of two. If that does not work, it ends by itself in ten minutes.
+async fn give_up(app: App, tenant: TenantId, platform: Platform, denied: Denied) -> Result<Answer, ApiError> {
+    let budget = app.budget();
+    platforms::check_sign_in(&app, platform, budget).await?;
+    let _used_up = finish(&app, &tenant, platform, &SecretString::default(), denied.state.as_ref(), budget).await;
+    Err(denied.answer)
 }
 
 /// All that can be refused is refused before the code is spent: it works only once.
@@ -105,8 +121,8 @@ async fn finish(
     app: &App,
     tenant: &TenantId,
     platform: Platform,
-    code: &secret::SecretString,
-    state: Option<&secret::SecretString>,
+    code: &SecretString,
+    state: Option<&SecretString>,
     budget: Budget,
 ) -> Result<v1::Account, ApiError> {
     let request = v1::FinishLinkRequest {

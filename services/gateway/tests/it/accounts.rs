@@ -97,6 +97,8 @@ async fn a_token_is_renewed_on_request() {
     let path = format!("/api/destinations/{youtube}");
     gateway.send(ALICE, "PATCH", &path, json!({"account_id": second})).await.good(200);
     assert_eq!(refresh(&youtube).await.good(200)["account"]["id"], second);
+    read(gateway.request(ALICE, "DELETE", &format!("/api/accounts/{second}"))).await.good(200);
+    refresh(&youtube).await.refused(409, "account_not_linked");
     let dead = service_kit::grpc::status(tonic::Code::FailedPrecondition, "reauth_required", None, "Sign in again.");
     gateway.fake.fail("refresh_token", dead);
     refresh(&youtube).await.refused(409, "reauth_required");

@@ -109,8 +109,19 @@ impl Platforms for Fake {
             let message = "Several sign-ins are pending. Send the state that came with the code.";
             return Err(grpc::status(Code::InvalidArgument, "authorization_ambiguous", Some("state"), message));
         }
-        let used = pending.into_iter().next().filter(|_| r.code == CODE).ok_or_else(invalid)?;
+        let used = pending.into_iter().next().ok_or_else(invalid)?;
         state.world.pending.retain(|p| *p != used);
+        if r.code.is_empty() {
+            return Err(grpc::status(
+                Code::FailedPrecondition,
+                "authorization_denied",
+                None,
+                "Access was not allowed.",
+            ));
+        }
+        if r.code != CODE {
+            return Err(invalid());
+        }
         let account = account(&r.tenant_id, r.platform);
         state.world.accounts.push(account.clone());
         ok(account)

@@ -119,6 +119,7 @@ async fn sign_ins_that_are_unknown_foreign_used_or_several() {
     assert_ne!(first["state"], second["state"]);
     exchange(&gateway, ALICE, "youtube", body(None)).await.refused(422, "authorization_ambiguous");
     exchange(&gateway, ALICE, "twitch", body(Some(&first["state"]))).await.refused(422, "authorization_invalid");
+    exchange(&gateway, BOB, "youtube", body(Some(&first["state"]))).await.refused(404, "stream_not_found");
     exchange(&gateway, ALICE, "youtube", body(Some(&first["state"]))).await.good(201);
     exchange(&gateway, ALICE, "youtube", body(Some(&first["state"]))).await.refused(422, "authorization_invalid");
     assert_eq!(gateway.fake.state().destinations.len(), 1);
@@ -173,7 +174,11 @@ async fn a_denial_says_what_to_do() {
     assert!(reply.text.contains("auth-url"), "{}", reply.text);
     let both = json!({"error": "access_denied", "code": CODE, "stream_id": stream, "name": "x"});
     assert_eq!(exchange(&gateway, ALICE, "facebook", both).await.refused(422, "validation_failed").fields(), ["error"]);
-    assert!(gateway.fake.state().world.codes.is_empty());
+    assert_eq!(gateway.fake.state().world.codes, [""], "the sign-in was used up without a code");
+    // So the next one is the only one, as in the guide.
+    begin(&gateway, ALICE, "facebook").await;
+    let body = json!({"code": CODE, "stream_id": stream, "name": "x"});
+    exchange(&gateway, ALICE, "facebook", body).await.good(201);
 }
 
 #[tokio::test]

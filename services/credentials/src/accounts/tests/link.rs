@@ -90,6 +90,12 @@ async fn a_state_may_be_left_out_when_one_sign_in_is_pending() {
     let mixed = accounts.finish_link(&tenant(), on, code_of.clone(), Some(&second.state)).await;
     assert_eq!(code(mixed.expect_err("the other's verifier")), "exchange_failed");
     accounts.finish_link(&tenant(), on, code_of, None).await.expect("one is pending");
+    // A denial uses its sign-in up, so the next one is the only one again.
+    let denied = accounts.begin_link(&tenant(), on).await.expect("begins");
+    let refused = accounts.finish_link(&tenant(), on, SecretString::from(String::new()), Some(&denied.state)).await;
+    assert_eq!(code(refused.expect_err("denied")), "authorization_denied");
+    let gone = accounts.finish_link(&tenant(), on, SecretString::from("4/x".to_owned()), None).await;
+    assert_eq!(code(gone.expect_err("none is pending")), "authorization_invalid");
     world.config.oauth_require_state = true;
     let strict = world.replica().await;
     strict.begin_link(&tenant(), on).await.expect("begins");
