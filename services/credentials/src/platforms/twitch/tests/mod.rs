@@ -6,7 +6,7 @@ mod ingest;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use platform_sim::{Action, Consent, Fault, Limits, Options, Reset, Sim, errors};
+use platform_sim::{Action, Consent, Fault, Limits, Options, Reset, Sim, Timing, errors};
 use serde_json::{Value, json};
 use service_kit::{Clock, ManualClock, SystemClock};
 use wire::v1;
@@ -114,7 +114,8 @@ async fn access(sim: &Sim, scopes: &str) -> String {
 
 #[tokio::test]
 async fn a_whole_life() {
-    let mut world = World::start().await;
+    let timing = Timing { twitch_offline_after: Duration::from_millis(1_500), ..Timing::fast() };
+    let mut world = World::with(Options { timing, ..Options::default() }, PATIENT, Arc::new(SystemClock)).await;
     let signed_in = world.sim.journal().len();
     world.settings(json!({"category_id": "26936", "tags": ["English", "Music"], "language": "de"}));
     let ready = world.prepared().await;
