@@ -68,11 +68,13 @@ async fn check(case: Case) {
     for nth in 1..=MOST_CALLS {
         let fault =
             |(before, after)| Fault { path: case.calls.to_owned(), ..Fault::default() }.nth(nth).delay(before, after);
-        if !killed_at(&world, &survivor, &case, fault((HOLD, Duration::ZERO))).await {
+        // Two preparations may differ by a call: the first of them finds less at the platform.
+        let before = killed_at(&world, &survivor, &case, fault((HOLD, Duration::ZERO))).await;
+        let after = killed_at(&world, &survivor, &case, fault((Duration::ZERO, HOLD))).await;
+        if !before && !after {
             break;
         }
-        assert!(killed_at(&world, &survivor, &case, fault((Duration::ZERO, HOLD))).await);
-        kills += 2;
+        kills += u32::from(before) + u32::from(after);
     }
     assert!(kills >= 2, "{} was never killed", case.on);
 }
