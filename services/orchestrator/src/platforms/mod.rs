@@ -52,6 +52,8 @@ pub struct Options {
     pub finish_for_ms: i64,
     /// How often to see who is due to be observed, without being woken.
     pub observe_look: Duration,
+    /// The same while some destination is on its way to live; never more often, however much happens.
+    pub observe_calm: Duration,
     /// How often a destination is observed that is on its way to live, ms.
     pub observe_soon_ms: i64,
     /// How often the others are, ms.
@@ -70,7 +72,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             look: Duration::from_millis(250),
-            calm: Duration::from_millis(10),
+            calm: Duration::from_millis(20),
             prepare_parallel: 16,
             finish_parallel: 16,
             claim: Duration::from_millis(2_500),
@@ -81,7 +83,8 @@ impl Default for Options {
             pause_floor: Duration::from_millis(100),
             ours_away: Duration::from_secs(2),
             finish_for_ms: 24 * 3_600_000,
-            observe_look: Duration::from_millis(150),
+            observe_look: Duration::from_millis(500),
+            observe_calm: Duration::from_millis(100),
             observe_soon_ms: 290,
             observe_ms: 1_500,
             observe_call: Duration::from_secs(3),

@@ -1,13 +1,13 @@
 //! Asks what the platforms show, and writes what is news. The leader does it for all; the credentials service answers from
 //! what it knows and decides itself, within the platforms' quotas, when to look again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bus::EventKind;
 use domain::{destination_state::Status, fault::Fault, ids::DestinationId};
 use serde_json::json;
 use service_kit::{Shutdown, grpc::deadline};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 use wire::v1;
 
 use super::{
@@ -27,22 +27,35 @@ use crate::{
 /// Observes until the shutdown.
 pub async fn run(ctx: Ctx, shutdown: Shutdown) {
     let mut observer = Observer { ctx, asked: HashMap::new() };
-    let mut tick = interval(observer.ctx.options.platforms.observe_look);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let options = &observer.ctx.options.platforms;
+        let (calm, mut pause) = (options.observe_calm, options.observe_look);
+        if observer.ctx.leader.leads() {
+            match observer.look().await {
+                Ok(Pace::OnTheWay) => pause = calm,
+                Ok(Pace::Settled) => {}
+                Err(error) => tracing::debug!(error = chain(&error), "platforms not observed"),
+            }
+        }
+        tokio::select! {
+            () = shutdown.soft.cancelled() => return,
+            () = sleep(calm) => {}
+        }
         tokio::select! {
             () = shutdown.soft.cancelled() => return,
             () = observer.ctx.wake.to_ask() => {}
-            _ = tick.tick() => {}
+            () = sleep(pause.saturating_sub(calm)) => {}
         }
-        if !observer.ctx.leader.leads() {
-            continue;
-        }
-        if let Err(error) = observer.look().await {
-            tracing::debug!(error = chain(&error), "platforms not observed");
-        }
-        sleep(observer.ctx.options.platforms.calm).await;
     }
+}
+
+/// Whether somebody waits for news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Some destination is not live yet.
+    OnTheWay,
+    /// All are.
+    Settled,
 }
 
 struct Observer {
@@ -58,19 +71,21 @@ struct Asked {
 }
 
 impl Observer {
-    async fn look(&mut self) -> Result<(), Error> {
+    async fn look(&mut self) -> Result<Pace, Error> {
         let rows = self.ctx.db.bounded(async {
             let mut conn = self.ctx.db.pool().acquire().await?;
             Ok(broadcasts::observed(&mut conn).await?)
         });
         let rows = rows.await?;
         let now_ms = self.ctx.now_ms();
-        self.asked.retain(|id, _| rows.iter().any(|row| row.destination.id() == *id));
+        let present: HashSet<DestinationId> = rows.iter().map(|row| row.destination.id()).collect();
+        self.asked.retain(|id, _| present.contains(id));
         let due: Vec<&OnPlatform> = rows.iter().filter(|row| self.is_due(row, now_ms)).collect();
         for batch in due.chunks(self.ctx.options.platforms.observe_batch.max(1)) {
             self.ask(batch, now_ms).await;
         }
-        Ok(())
+        let settled = rows.iter().all(|row| row.destination.status == Status::Live.as_str());
+        Ok(if settled { Pace::Settled } else { Pace::OnTheWay })
     }
 
     fn is_due(&self, row: &OnPlatform, now_ms: i64) -> bool {

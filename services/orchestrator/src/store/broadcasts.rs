@@ -178,7 +178,8 @@ pub async fn reconnect(conn: &mut PgConnection, id: DestinationId, epoch: i64, n
     Ok(())
 }
 
-/// Another broadcast is wanted within the run; what the platform said was of the old one.
+/// Another broadcast is wanted within the run; what the platform said was of the old one, and so is the session: however
+/// fast the new one is prepared, it connects anew.
 ///
 /// # Errors
 /// Postgres is away.
@@ -207,8 +208,9 @@ async fn renew_take(
     counted: i32,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE destinations SET take = take + 1, prep_fault = $2, prep_retry_at_ms = NULL, prep_attempts = 0,
-            prep_notes = '[]', platform_claim = NULL, platform_claim_job = '', platform_claim_until_ms = 0,
+        "UPDATE destinations d SET take = take + 1,
+            stale_epoch = COALESCE((SELECT p.epoch FROM sessions p WHERE p.id = d.id), stale_epoch), prep_fault = $2,
+            prep_retry_at_ms = NULL, prep_attempts = 0, prep_notes = '[]', platform_claim = NULL, platform_claim_job = '', platform_claim_until_ms = 0,
             platform_state = '', platform_seen_ms = 0, platform_health = 'unknown', platform_issues = '[]',
             platform_fault = NULL, viewer_count = 0, repaired_at_ms = GREATEST(repaired_at_ms, $3), renewals = renewals + $4
          WHERE id = $1",

@@ -257,7 +257,8 @@ pub async fn attach(conn: &mut PgConnection, id: DestinationId, attached: bool) 
 }
 
 /// Prepares a stream's destinations for a new run: the chosen ones take part (all enabled ones if none are named),
-/// old faults are forgiven, counters are cleared. Returns how many take part.
+/// old faults are forgiven, counters are cleared. On a platform a session of the last run has the last run's address: it
+/// connects anew. Returns how many take part.
 ///
 /// # Errors
 /// Postgres is away.
@@ -268,13 +269,14 @@ pub async fn enlist(
 ) -> Result<usize, sqlx::Error> {
     let chosen: Option<Vec<uuid::Uuid>> = chosen.map(|ids| ids.iter().map(|id| id.0).collect());
     let attached: Vec<bool> = sqlx::query_scalar(
-        "UPDATE destinations SET attached = is_enabled AND ($2::uuid[] IS NULL OR id = ANY($2)), gave_up = NULL,
+        "UPDATE destinations d SET attached = is_enabled AND ($2::uuid[] IS NULL OR id = ANY($2)), gave_up = NULL,
             fault = NULL, retry_at_ms = NULL, reconnects = 0, connected_at_ms = NULL, mode = '', health = 'unknown',
             issues = '[]', take = 0, prepared_run_ms = NULL, prepared_take = NULL, prep_fault = NULL,
             prep_retry_at_ms = NULL, prep_attempts = 0, prep_notes = '[]', platform_claim = NULL, platform_claim_job = '',
             platform_claim_until_ms = 0, platform_state = '', platform_seen_ms = 0, platform_health = 'unknown',
-            platform_issues = '[]', platform_fault = NULL, viewer_count = 0, stale_epoch = NULL, repaired_at_ms = 0,
-            renewals = 0, playback_url = CASE WHEN platform = 'rtmp_custom' THEN playback_url ELSE '' END
+            platform_issues = '[]', platform_fault = NULL, viewer_count = 0, repaired_at_ms = 0,
+            renewals = 0, playback_url = CASE WHEN platform = 'rtmp_custom' THEN playback_url ELSE '' END,
+            stale_epoch = CASE WHEN platform <> 'rtmp_custom' THEN (SELECT p.epoch FROM sessions p WHERE p.id = d.id) END
          WHERE stream_id = $1 AND deleted_at_ms IS NULL RETURNING attached",
     )
     .bind(stream.0)
