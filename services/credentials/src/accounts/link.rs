@@ -26,7 +26,7 @@ use super::{
 use crate::{
     crypto::{Broken, Field, Place, Table},
     http::Trouble,
-    platforms::{Failure, name},
+    platforms::{Budget, Failure, Purpose, name},
     store, vault,
 };
 
@@ -36,6 +36,8 @@ const PENDING: Duration = Duration::from_secs(10 * 60);
 const MAX_PENDING: i64 = 20;
 /// 256 bits.
 const STATE_BYTES: usize = 32;
+/// Longer than any code that is known.
+const MAX_CODE_BYTES: usize = 4_096;
 /// The platform's part of the end of a sign-in. Callers wait 15 s.
 const FINISH: Duration = Duration::from_secs(12);
 
@@ -95,6 +97,9 @@ impl Accounts {
     ) -> Result<Account, Error> {
         let this = &*self.0;
         let provider = this.provider(platform)?;
+        if !(1..=MAX_CODE_BYTES).contains(&code.expose_secret().len()) {
+            return Err(Error::Exchange(platform, "this is not a code. Send the one of the redirect."));
+        }
         let verifier = this.store.bounded(this.take(tenant, platform, state)).await?;
         if code.expose_secret().is_empty() {
             return Err(Error::Denied(platform));
@@ -162,8 +167,19 @@ impl Inner {
         if !missing.is_empty() {
             return Err(Error::ScopeMissing(platform, missing));
         }
-        let profile = profile::profile(provider, &self.http, &grant.access).await?;
+        let profile = self.who(provider, &grant.access).await?;
         Ok((grant, profile))
+    }
+
+    async fn who(&self, provider: &Provider, token: &SecretString) -> Result<Profile, Failure> {
+        if provider.platform == Platform::Youtube {
+            self.quota.spend(1, Purpose::GoLive).await?;
+        }
+        let profile = profile::profile(provider, &self.http, token).await;
+        if profile.as_ref().is_err_and(|failure| failure.code() == "platform_quota_exceeded") {
+            self.quota.exhausted().await;
+        }
+        profile
     }
 
     /// Row and tokens in one transaction.

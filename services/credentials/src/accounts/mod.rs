@@ -37,6 +37,7 @@ use crate::{
     crypto::{Field, Place, Table},
     http::Http,
     platforms::{Failure, PlatformsConfig, name},
+    quota::Quota,
     store::Store,
     vault::Vault,
 };
@@ -73,6 +74,8 @@ struct Inner {
     providers: Vec<Provider>,
     cloudflare: bool,
     require_state: bool,
+    /// Of YouTube's project: finding out the channel's name costs a unit.
+    quota: Quota,
     gates: Gates,
     cache: Cache,
     /// Refreshes go on when their caller gives up: a rotated token that is dropped is lost.
@@ -88,7 +91,10 @@ impl Accounts {
             .acquire_timeout(SIDE_ACQUIRE)
             .connect_lazy_with(store.pool().connect_options().as_ref().clone());
         let providers = PLATFORMS.iter().filter_map(|platform| Provider::new(config, *platform)).collect();
+        let project = config.youtube_client_id.clone().unwrap_or_default();
+        let quota = Quota::new(store.clone(), project, config.youtube_daily_quota, Arc::clone(&clock));
         Self(Arc::new(Inner {
+            quota,
             store,
             side,
             vault,

@@ -111,7 +111,7 @@ impl Inner {
         })
     }
 
-    async fn keep_pair(
+    pub(super) async fn keep_pair(
         &self,
         mut tx: Transaction<'static, Postgres>,
         account: Account,
@@ -125,20 +125,25 @@ impl Inner {
             drop(tx);
         }
         for turn in 1..WRITES {
-            // Not found: unlinked, or signed in anew, by somebody who got the row meanwhile.
+            // Not found: the row is gone or newer, and waiting changes nothing.
             let Err(error @ (Error::Store(_) | Error::Vault(_))) = &written else { break };
             tracing::warn!(account = %account.id, error = crate::api::chain(error), "a new pair of tokens is not stored yet");
             sleep((WRITE_PAUSE * 2_u32.pow(turn.min(8) - 1)).min(MAX_WRITE_PAUSE)).await;
             written = self.store.bounded(self.write_anew(&account, &new, &grant)).await;
         }
-        written.map_err(Error::into_failure)?;
+        match written {
+            Ok(()) => {}
+            // Perhaps by ourselves: a commit whose answer was lost.
+            Err(Error::NotFound) => return self.read(&account.tenant, account.id).await,
+            Err(error) => return Err(error.into_failure()),
+        }
         tracing::info!(platform = %new.platform, account = %new.id, version = new.token_version, "token refreshed");
         let held = Held { account: new, access: grant.access };
         self.cache.put(&held, self.now_ms());
         Ok(held)
     }
 
-    fn renewed(&self, account: &Account, grant: &Grant) -> Account {
+    pub(super) fn renewed(&self, account: &Account, grant: &Grant) -> Account {
         let now_ms = self.now_ms();
         let mut new = account.clone();
         new.token_version += 1;
@@ -158,7 +163,7 @@ impl Inner {
         self.seal(conn, &new.tenant, new.id, grant).await
     }
 
-    async fn write_anew(&self, old: &Account, new: &Account, grant: &Grant) -> Result<(), Error> {
+    pub(super) async fn write_anew(&self, old: &Account, new: &Account, grant: &Grant) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         self.write(&mut tx, old, new, grant).await?;
         Ok(tx.commit().await?)

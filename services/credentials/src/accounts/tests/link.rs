@@ -156,6 +156,13 @@ async fn what_people_can_put_right_is_said() {
     world.sim.fault(Fault::on("POST", "/google-oauth/token").answer(200, answer));
     let short = world.link_as(&accounts, &tenant(), Platform::Youtube, &Consent::of("alice")).await;
     assert_eq!(code(short.expect_err("no refresh token")), "exchange_failed");
+    let over = errors::youtube(403, "youtube.quota", "quotaExceeded", "over");
+    world.sim.fault(Fault::on("GET", "/youtube/v3/channels").answer(403, over));
+    for turn in 0..2 {
+        let quota = world.link_as(&accounts, &tenant(), Platform::Youtube, &Consent::of("alice")).await;
+        assert_eq!(code(quota.expect_err("used up")), "platform_quota_exceeded", "{turn}");
+    }
+    assert_eq!(world.sim.calls("GET", "/youtube/v3/channels").len(), 2, "not asked again; bob was the first");
     let wrong = errors::google_oauth("invalid_client", "Unauthorized");
     world.sim.fault(Fault::on("POST", "/google-oauth/token").answer(401, wrong));
     let ours = world.link_as(&accounts, &tenant(), Platform::Youtube, &Consent::of("alice")).await;

@@ -186,3 +186,44 @@ async fn a_refresh_goes_on_when_its_caller_gives_up() {
     .expect("in time");
     assert_eq!(world.refreshes(Platform::Twitch).len(), 1);
 }
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_counts() {
+    let world = World::start().await;
+    let accounts = world.replica().await;
+    let account = world.link(&accounts, Platform::Twitch).await;
+    let old = SecretString::from(stored(&accounts, &account, Field::RefreshToken).await);
+    let this = &*accounts.0;
+    let provider = this.provider(Platform::Twitch).expect("configured");
+    let grant = super::super::endpoint::refresh(provider, &this.http, &old).await.expect("a pair");
+    this.write_anew(&account, &this.renewed(&account, &grant), &grant).await.expect("written");
+    let tx = this.side.begin().await.expect("connects");
+    let held = Box::pin(this.keep_pair(tx, account.clone(), grant)).await.expect("it is there");
+    assert_eq!(held.account.token_version, account.token_version + 1);
+}
+
+#[tokio::test]
+async fn a_slow_platform_holds_up_neither_another_nor_the_vault() {
+    let world = World::start().await;
+    let accounts = world.replica().await;
+    let mut waiting = Vec::new();
+    for n in 0..10 {
+        let who = TenantId(format!("tenant-{n}"));
+        let account = world.link_as(&accounts, &who, Platform::Youtube, &Consent::of("alice")).await.expect("linked");
+        waiting.push(accounts.tokens(&account));
+    }
+    let twitch = world.link(&accounts, Platform::Twitch).await;
+    world.advance(Duration::from_secs(5 * 3_600));
+    let slow = Fault::on("POST", "/google-oauth/token").delay(Duration::ZERO, Duration::from_millis(700)).times(0);
+    world.sim.fault(slow);
+    let waiting: Vec<_> = waiting.into_iter().map(|tokens| tokio::spawn(async move { tokens.token().await })).collect();
+    until_true("the calls", SOON, async || world.refreshes(Platform::Youtube).len() == 2).await.expect("in time");
+    accounts.tokens(&twitch).token().await.expect("a token");
+    accounts.list(&tenant(), None).await.expect("lists");
+    accounts.begin_link(&tenant(), Platform::Youtube).await.expect("seals");
+    assert!(waiting.iter().filter(|task| task.is_finished()).count() <= 2, "all that was meanwhile");
+    for task in waiting {
+        task.await.expect("runs").expect("in its turn");
+    }
+    assert_eq!(world.refreshes(Platform::Youtube).len(), 10);
+}
