@@ -149,7 +149,7 @@ impl New {
         fields.require("name");
         let is_enabled = fields.boolean("is_enabled").unwrap_or(true);
         let settings = fields.object("settings", settings::read).unwrap_or_default();
-        let wishes = Wishes::read(&mut fields, terms);
+        let wishes = Wishes::read(&mut fields, terms.policy);
         if platform == Some(Platform::RtmpCustom) {
             fields.require("rtmp_url");
             fields.require("stream_key");
@@ -158,7 +158,7 @@ impl New {
         fields.finish()?;
         let platform = platform.ok_or_else(|| ApiError::field("platform", INVALID, "is required"))?;
         settings::check_platform(&settings, platform)?;
-        wishes.check_platform(platform, terms)?;
+        wishes.check_platform(platform, &PlatformSettings::default(), terms)?;
         let Some(name) = name else { return Err(ApiError::field("name", INVALID, "is required")) };
         Ok(Self { stream, platform, name: name.to_owned(), is_enabled, settings, place: wishes.place()? })
     }
@@ -189,16 +189,16 @@ pub struct Wishes {
 }
 
 impl Wishes {
-    fn read(fields: &mut Fields<'_>, terms: Terms) -> Self {
+    fn read(fields: &mut Fields<'_>, policy: TargetPolicy) -> Self {
         Self {
-            target: target(fields, terms.policy),
+            target: target(fields, policy),
             key: stream_key(fields),
             account: fields.string("account_id").map(AccountName::of),
-            settings: fields.object("platform_settings", |inner| platform_settings::read(inner, terms.now_s)),
+            settings: fields.object("platform_settings", platform_settings::read),
         }
     }
 
-    fn check_platform(&self, platform: Platform, terms: Terms) -> Result<(), ApiError> {
+    fn check_platform(&self, platform: Platform, before: &PlatformSettings, terms: Terms) -> Result<(), ApiError> {
         let own_server = platform == Platform::RtmpCustom;
         for (field, given) in [("rtmp_url", self.target.is_some()), ("stream_key", self.key.is_some())] {
             if given && !own_server {
@@ -209,7 +209,7 @@ impl Wishes {
             return Err(ApiError::field("account_id", INVALID, format!("{platform} has no accounts to sign in to")));
         }
         let settings = self.settings.as_ref();
-        settings.map_or(Ok(()), |s| platform_settings::check(s, platform, "platform_settings", terms.now_s))
+        settings.map_or(Ok(()), |s| platform_settings::check(s, before, platform, "platform_settings", terms.now_s))
     }
 
     /// Where a new destination goes. The fields have been checked.
@@ -245,22 +245,22 @@ impl Change {
         let name = fields.text("name", MAX_NAME_CHARS).map(str::to_owned);
         let is_enabled = fields.boolean("is_enabled");
         let settings = fields.object("settings", settings::read);
-        let wishes = Wishes::read(&mut fields, terms);
+        let wishes = Wishes::read(&mut fields, terms.policy);
         fields.server_owned(SERVER_OWNED);
         fields.server_owned(&["stream_id", "platform"]);
         fields.finish()?;
         Ok(Self { name, is_enabled, settings, wishes })
     }
 
-    /// Checks what depends on the platform.
+    /// Checks what depends on the platform, and on what is stored `before`.
     ///
     /// # Errors
     /// 422 with the fields at fault.
-    pub fn check_platform(&self, platform: Platform, terms: Terms) -> Result<(), ApiError> {
+    pub fn check_platform(&self, platform: Platform, before: &PlatformSettings, terms: Terms) -> Result<(), ApiError> {
         if let Some(settings) = &self.settings {
             settings::check_platform(settings, platform)?;
         }
-        self.wishes.check_platform(platform, terms)
+        self.wishes.check_platform(platform, before, terms)
     }
 }
 

@@ -133,7 +133,7 @@ impl Exchange {
         if fields.has("error") && fields.has("code") {
             fields.refuse("error", INVALID, "can't be given together with code");
         }
-        let goal = Goal::read(&mut fields, terms);
+        let goal = Goal::read(&mut fields);
         if !fields.has("error") {
             fields.require("code");
             goal.as_ref().map_or_else(|missing| missing.report(&mut fields), |_| ());
@@ -168,7 +168,7 @@ impl Missing {
 }
 
 impl Goal {
-    fn read(fields: &mut Fields<'_>, terms: Terms) -> Result<Self, Missing> {
+    fn read(fields: &mut Fields<'_>) -> Result<Self, Missing> {
         let stream = fields.string("stream_id").map(StreamName::of);
         let name = fields.text("name", MAX_NAME_CHARS).map(str::to_owned);
         if fields.has("destination_id") {
@@ -178,7 +178,7 @@ impl Goal {
         }
         let is_enabled = fields.boolean("is_enabled").unwrap_or(true);
         let settings = fields.object("settings", settings::read).unwrap_or_default();
-        let platform_settings = fields.object("platform_settings", |inner| platform_settings::read(inner, terms.now_s));
+        let platform_settings = fields.object("platform_settings", platform_settings::read);
         let (stream, name) = (stream.ok_or(Missing::Fields)?, name.ok_or(Missing::Fields)?);
         let platform_settings = Box::new(platform_settings.unwrap_or_default());
         Ok(Self::New { stream, name, is_enabled, settings, platform_settings })
@@ -187,7 +187,13 @@ impl Goal {
     fn check(&self, platform: Platform, terms: Terms) -> Result<(), ApiError> {
         let Self::New { settings, platform_settings, .. } = self else { return Ok(()) };
         settings::check_platform(settings, platform)?;
-        platform_settings::check(platform_settings, platform, "platform_settings", terms.now_s)
+        platform_settings::check(
+            platform_settings,
+            &PlatformSettings::default(),
+            platform,
+            "platform_settings",
+            terms.now_s,
+        )
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     fields::Fields,
 };
 
+const START: &str = "scheduled_start";
 /// The longest title of any platform, in characters.
 const MAX_TITLE_CHARS: usize = 254;
 /// The longest id of a platform's, in characters.
@@ -84,7 +85,7 @@ pub struct PlatformSettingsBody {
 
 /// Reads the fields of a `platform_settings` object, each strictly of its type. Which of them the platform takes is for
 /// [`check`].
-pub fn read(fields: &mut Fields<'_>, now_s: i64) -> PlatformSettings {
+pub fn read(fields: &mut Fields<'_>) -> PlatformSettings {
     let id = |text: Option<&str>| text.map(str::to_owned);
     PlatformSettings {
         title: fields.text("title", MAX_TITLE_CHARS).map(str::to_owned),
@@ -100,24 +101,28 @@ pub fn read(fields: &mut Fields<'_>, now_s: i64) -> PlatformSettings {
         tags: fields.texts("tags", TWITCH_TAGS, TWITCH_TAG),
         language: fields.string("language").map(str::to_owned),
         page_id: id(fields.text("page_id", MAX_ID_CHARS)),
-        scheduled_start_s: scheduled(fields, now_s),
+        scheduled_start_s: fields.parsed(START, time),
         recording: fields.boolean("recording"),
         low_latency: fields.boolean("low_latency"),
         on_stop: one_of(fields, "on_stop", &ON_STOPS),
     }
 }
 
-/// Checks settings against what the platform takes. `prefix` is the path of the object in the body, `""` for the body.
+/// Checks settings against what the platform takes. `before` is what is stored already: a start that lies in the past by
+/// now may stay. `prefix` is the path of the object in the body, `""` for the body.
 ///
 /// # Errors
 /// 422 with every field at fault; `not_offered_by_platform` when the platform has none of them in its API.
-pub fn check(settings: &PlatformSettings, platform: Platform, prefix: &str, now_s: i64) -> Result<(), ApiError> {
+pub fn check(
+    settings: &PlatformSettings,
+    before: &PlatformSettings,
+    platform: Platform,
+    prefix: &str,
+    now_s: i64,
+) -> Result<(), ApiError> {
     let mut objections = settings.check(platform);
-    let far = |start: i64| platform == Platform::Facebook && start > now_s.saturating_add(FACEBOOK_AHEAD_S);
-    if settings.scheduled_start_s.is_some_and(far) {
-        let message = "must be at most 7 days ahead: Facebook plans no further".to_owned();
-        objections.push(Objection { field: "scheduled_start", why: Why::Invalid, message });
-    }
+    let start = settings.scheduled_start_s.filter(|_| settings.scheduled_start_s != before.scheduled_start_s);
+    objections.extend(start.and_then(|start| start_objection(start.saturating_sub(now_s), platform)));
     if objections.is_empty() {
         return Ok(());
     }
@@ -129,6 +134,17 @@ pub fn check(settings: &PlatformSettings, platform: Platform, prefix: &str, now_
     let sentence = |fault: &FieldError| format!("{} {}.", fault.field, fault.message);
     let message = faults.iter().map(sentence).collect::<Vec<_>>().join(" ");
     Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, NOT_OFFERED_BY_PLATFORM, message).with_fields(faults))
+}
+
+fn start_objection(ahead_s: i64, platform: Platform) -> Option<Objection> {
+    let message = match platform {
+        // These have no such field, which is said already.
+        Platform::Twitch | Platform::Cloudflare | Platform::RtmpCustom => return None,
+        Platform::Facebook if ahead_s > FACEBOOK_AHEAD_S => "must be at most 7 days ahead: Facebook plans no further",
+        Platform::Youtube | Platform::Facebook if (1..=MAX_AHEAD_S).contains(&ahead_s) => return None,
+        Platform::Youtube | Platform::Facebook => "must be in the future, at most a year ahead",
+    };
+    Some(Objection { field: START, why: Why::Invalid, message: message.to_owned() })
 }
 
 fn fault(objection: Objection, prefix: &str) -> FieldError {
@@ -162,16 +178,9 @@ fn word<T: PartialEq>(value: Option<T>, words: &[(&'static str, T)]) -> Option<S
     words.iter().find(|(_, known)| value.as_ref() == Some(known)).map(|(word, _)| (*word).to_owned())
 }
 
-fn scheduled(fields: &mut Fields<'_>, now_s: i64) -> Option<i64> {
-    fields.parsed("scheduled_start", |text| {
-        let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "must be a time such as 2026-12-24T18:00:00Z")?;
-        let ahead = time.unix_timestamp().saturating_sub(now_s);
-        if (1..=MAX_AHEAD_S).contains(&ahead) {
-            Ok(time.unix_timestamp())
-        } else {
-            Err("must be in the future, at most a year ahead")
-        }
-    })
+fn time(text: &str) -> Result<i64, &'static str> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "must be a time such as 2026-12-24T18:00:00Z")?;
+    Ok(time.unix_timestamp())
 }
 
 impl From<PlatformSettings> for PlatformSettingsBody {
@@ -204,12 +213,14 @@ mod tests {
 
     use super::*;
 
+    /// 2026-11-18.
     const NOW_S: i64 = 1_795_000_000;
+    static NONE: std::sync::LazyLock<PlatformSettings> = std::sync::LazyLock::new(PlatformSettings::default);
 
     fn read_body(body: &Value) -> Result<PlatformSettings, Vec<String>> {
         let faults = |e: ApiError| e.body("").error.fields.into_iter().map(|f| f.field).collect::<Vec<_>>();
         let mut fields = Fields::of(body).map_err(faults)?;
-        let settings = read(&mut fields, NOW_S);
+        let settings = read(&mut fields);
         fields.finish().map_err(faults)?;
         Ok(settings)
     }
@@ -249,8 +260,6 @@ mod tests {
             ("tags", json!(vec!["a"; 11])),
             ("scheduled_start", json!("tomorrow")),
             ("scheduled_start", json!(1_795_000_100)),
-            ("scheduled_start", json!("2020-01-01T00:00:00Z")),
-            ("scheduled_start", json!("9999-01-01T00:00:00Z")),
             ("scheduled_start_s", json!(1_795_000_100)),
             ("on_stop", json!("explode")),
             ("stream_key", json!("x")),
@@ -264,7 +273,8 @@ mod tests {
     #[test]
     fn what_a_platform_lacks_says_so() {
         let refused = |body: Value, platform| {
-            let error = check(&read_body(&body).unwrap(), platform, "platform_settings", NOW_S).expect_err("refused");
+            let settings = read_body(&body).unwrap();
+            let error = check(&settings, &NONE, platform, "platform_settings", NOW_S).expect_err("refused");
             let body = error.body("").error;
             (body.code, body.fields.into_iter().map(|f| (f.field, f.code)).collect::<Vec<_>>(), body.message)
         };
@@ -274,8 +284,26 @@ mod tests {
         assert!(message.contains("dashboard"), "{message}");
         let (code, fields, _) = refused(json!({"privacy": "friends", "tags": []}), Platform::Youtube);
         assert_eq!((code.as_str(), fields.len()), ("validation_failed", 2));
-        let far = json!({"scheduled_start": "2027-06-01T00:00:00Z"});
-        assert_eq!(refused(far.clone(), Platform::Facebook).1[0].0, "platform_settings.scheduled_start");
-        assert!(check(&read_body(&far).unwrap(), Platform::Youtube, "", NOW_S).is_ok());
+    }
+
+    #[test]
+    fn a_start_lies_ahead_unless_it_is_stored_already() {
+        let good = |start: &str, before: &PlatformSettings, platform| {
+            let settings = read_body(&json!({"scheduled_start": start})).unwrap();
+            check(&settings, before, platform, "", NOW_S).is_ok()
+        };
+        for (start, youtube, facebook) in [
+            ("2020-01-01T00:00:00Z", false, false),
+            ("2026-11-20T00:00:00Z", true, true),
+            ("2027-06-01T00:00:00+02:00", true, false),
+            ("2028-06-01T00:00:00Z", false, false),
+            ("9999-01-01T00:00:00Z", false, false),
+        ] {
+            assert_eq!(good(start, &NONE, Platform::Youtube), youtube, "{start}");
+            assert_eq!(good(start, &NONE, Platform::Facebook), facebook, "{start}");
+        }
+        let past = read_body(&json!({"scheduled_start": "2020-01-01T00:00:00Z"})).unwrap();
+        assert!(good("2020-01-01T00:00:00Z", &past, Platform::Facebook));
+        assert!(!good("2020-01-01T00:00:00Z", &past, Platform::Twitch), "it has none");
     }
 }

@@ -35,7 +35,7 @@ pub struct SettingsBody {
     auto_start: Option<bool>,
     /// Reconnect when the connection is lost. Default true.
     auto_reconnect: Option<bool>,
-    /// Consecutive reconnection attempts. Default 3.
+    /// Consecutive reconnection attempts. Default 10.
     #[schema(minimum = 0, maximum = 1000, example = 3)]
     max_retries: Option<u32>,
 }

@@ -24,7 +24,11 @@ use crate::{
     platforms,
     request::{Answer, Command, Read},
     upstream::{Budget, destination_ref},
-    view::{Data, Done, Page, destination::DestinationView, test_result::TestResult},
+    view::{
+        Data, Done, Page,
+        destination::{DestinationView, read_settings},
+        test_result::TestResult,
+    },
 };
 
 /// Create a destination
@@ -205,7 +209,8 @@ async fn alter(app: App, tenant: TenantId, destination: DestinationId, wish: Cha
     let named = destination_ref(&tenant, destination);
     let before = app.upstream.get_destination(named, budget).await.map_err(of_destination)?;
     let platform = platform_of(&before)?;
-    wish.check_platform(platform, app.terms())?;
+    let stored = before.platform_settings.clone().map(read_settings).unwrap_or_default();
+    wish.check_platform(platform, &stored, app.terms())?;
     if let Some(name) = wish.wishes.account {
         accounts::require_own(&app, &tenant, platform, name, budget).await?;
     }

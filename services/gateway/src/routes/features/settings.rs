@@ -71,7 +71,7 @@ pub async fn cloudflare(State(app): State<App>, command: Command) -> Result<Resp
 
 async fn change(app: App, command: Command, feature: Feature) -> Result<Response, ApiError> {
     let mut fields = Fields::of(command.body()?)?;
-    let changes = platform_settings::read(&mut fields, app.now_s());
+    let changes = platform_settings::read(&mut fields);
     fields.finish()?;
     let work = apply(app.clone(), command.tenant().clone(), command.params.destination()?, feature, changes);
     command.run(&app, work).await
@@ -87,7 +87,7 @@ async fn apply(
 ) -> Result<Answer, ApiError> {
     let budget = app.platform_budget();
     let place = Place::find(&app, &tenant, destination, feature, budget).await?;
-    platform_settings::check(&changes, place.platform, "", app.now_s())?;
+    platform_settings::check(&changes, &place.settings, place.platform, "", app.now_s())?;
     let after = place.settings.with(&changes);
     if changes == PlatformSettings::default() {
         return answer(place.destination, PlatformChanges::default());
