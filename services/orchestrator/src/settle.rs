@@ -82,11 +82,13 @@ async fn settle_destination(
 fn seen(world: &World, row: &DestinationRow, session: Option<&SessionRow>, now_ms: i64) -> Result<Seen, Error> {
     let wanted = world.stream.wish()? == Wish::Running && row.is_wanted();
     let platform = row.is_on_platform().then_some(&row.broadcast);
+    // What still runs for an earlier broadcast says nothing about this one.
+    let of_this = |s: &&SessionRow| !wanted || row.broadcast.stale().is_none_or(|epoch| s.epoch() > epoch);
     Ok(Seen {
         wanted,
         source_connected: world.source_connected(),
         gave_up: row.gave_up.clone().map(|f| f.0),
-        session: session.map(|s| s.seen(now_ms)).transpose()?,
+        session: session.filter(of_this).map(|s| s.seen(now_ms)).transpose()?,
         source_fault: source_fault(world),
         preparing: platform.and_then(|b| b.preparing(world.stream.run_ms())),
         truth: platform.map(BroadcastRow::truth),

@@ -27,6 +27,7 @@ async fn a_new_broadcast_within_the_run() -> anyhow::Result<()> {
     worker.close(&mut job).await?;
     let mut next = worker.take_one().await?;
     assert!(next.spec.epoch > job.spec.epoch);
+    assert_eq!(house.line(&stream).await, "live: reconnecting", "the old session's connection is not the new one's");
     worker.report(&mut next, Phase::Connected).await?;
     house.see(&stream, "live: live", SOON).await?;
     assert_eq!(platforms.journal(), [format!("prepare {youtube} 0"), format!("prepare {youtube} 1")]);
