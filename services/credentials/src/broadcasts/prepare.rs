@@ -9,7 +9,7 @@ use super::{
     Account, Ask, Broadcasts, Core, Error, Known, Prepared,
     book::{RowBook, is_superseded, ours, superseded},
     call::{self, bounded, count},
-    decide::{self, ToPrepare, must_end_first, to_prepare},
+    decide::{ToPrepare, must_end_first, to_prepare},
     row::Row,
     rows,
 };
@@ -127,6 +127,5 @@ impl Core {
 }
 
 fn answer(row: &Row) -> Prepared {
-    debug_assert_eq!(row.phase, super::Phase::Ready, "{:?}", decide::ToPrepare::Answer);
     Prepared::Ready { account: row.account_id, playback_url: row.playback_url.clone(), notes: row.notes.0.clone() }
 }
