@@ -185,7 +185,12 @@ impl Channel<'_> {
             return Ok(reply);
         }
         let problem = fault::read(&reply);
-        tracing::debug!(path = call.path, status = reply.status.as_u16(), reason = problem.reason, "YouTube refused");
+        tracing::debug!(
+            path = call.path,
+            status = reply.status.as_u16(),
+            reason = fault::word(&problem.reason),
+            "YouTube refused"
+        );
         if problem.is(&fault::QUOTA) {
             self.api.budget.exhausted().await;
             return Err(Problem { failure: quota::used_up(self.api.clock.now(), Purpose::GoLive), ..problem });

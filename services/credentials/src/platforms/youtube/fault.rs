@@ -63,6 +63,9 @@ struct Detail {
     reason: String,
 }
 
+/// Longest reason that is shown; the longest of YouTube's has 45 letters.
+const LONGEST: usize = 60;
+const LONGEST_WORD: usize = 16;
 /// The project's units of today are gone. The caller knows when they come back.
 pub(super) const QUOTA: [&str; 2] = ["quotaExceeded", "dailyLimitExceeded"];
 /// YouTube can't tell the person's account from any other that has no channel: another token does not help.
@@ -126,12 +129,21 @@ fn by_status(status: StatusCode, reason: &str, reply: &Reply) -> Failure {
         StatusCode::PAYLOAD_TOO_LARGE => Failure::permanent("thumbnail_invalid", "YouTube says: too large."),
         StatusCode::REQUEST_TIMEOUT => unclear(reply),
         status if status.is_server_error() => unclear(reply),
-        status => {
-            // Letters only: what a platform says is shown to people.
-            let word: String = reason.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
-            refused(&format!("this ({} {word})", status.as_u16()))
-        }
+        status => refused(&format!("this ({} {})", status.as_u16(), word(reason))),
     }
+}
+
+/// A reason as it may be shown and logged: words joined by capitals, as all of YouTube's are. Anything else may be a
+/// token that is repeated to us.
+pub(super) fn word(reason: &str) -> &str {
+    let is_word = |part: &str| part.len() <= LONGEST_WORD;
+    let capitals = reason.chars().filter(char::is_ascii_uppercase).count();
+    let words = reason.split(|c: char| c.is_ascii_uppercase());
+    let is_plain = reason.chars().all(|c| c.is_ascii_alphabetic())
+        && reason.len() <= LONGEST
+        && capitals * 3 <= reason.len()
+        && words.into_iter().all(is_word);
+    if is_plain { reason } else { "..." }
 }
 
 fn reauth() -> Failure {
@@ -186,6 +198,16 @@ mod tests {
             let body = br#"{"error":{"errors":[{"reason":"liveStreamingNotEnabled"}]}}"#;
             assert_eq!(read(&reply(status, body)).failure.code(), "live_streaming_not_enabled");
         }
+    }
+
+    #[test]
+    fn only_words_are_shown() {
+        let check = |reason: &str, shown: &str| assert_eq!(word(reason), shown);
+        check("enableContentEncryptionModificationNotAllowed", "enableContentEncryptionModificationNotAllowed");
+        check("", "");
+        check("ya29", "...");
+        check("wvvsgdintwktcqvwbwitqeanjqpfhm", "...");
+        check("aBcDeFgHiJkLmNoPqR", "...");
     }
 
     proptest! {

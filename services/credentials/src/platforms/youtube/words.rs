@@ -1,12 +1,10 @@
 //! YouTube's findings about a stream, in words for people who set up a stream.
 
 use super::model::{Health, Issue};
-use crate::platforms::Judgement;
+use crate::platforms::{Judgement, words::quote};
 
 /// Sentences that are passed on.
 const MOST: usize = 10;
-/// Longest sentence of YouTube's own that is passed on, characters.
-const LONGEST: usize = 300;
 
 /// `noData` is no judgement: YouTube says so also of a good stream that has just begun.
 pub(super) fn judgement(health: &Health) -> Judgement {
@@ -44,7 +42,13 @@ fn sentence(issue: &Issue) -> String {
         "videoResolutionUnsupported" => "YouTube does not take this resolution.",
         _ => "",
     };
-    if known.is_empty() { issue.description.trim().chars().take(LONGEST).collect() } else { known.to_owned() }
+    if known.is_empty() { quoted(&issue.description) } else { known.to_owned() }
+}
+
+/// YouTube's own sentence.
+fn quoted(description: &str) -> String {
+    let said = quote(description);
+    if said.is_empty() { said } else { format!("YouTube says: {said}.") }
 }
 
 #[cfg(test)]
@@ -59,13 +63,15 @@ mod tests {
     fn warnings_become_sentences() {
         let issues = vec![
             issue("gopSizeLong", "error", "x"),
-            issue("somethingNew", "warning", "YouTube says so."),
+            issue("somethingNew", "warning", "Mind the gap."),
             issue("resolutionMismatch", "info", "not passed on"),
         ];
         let health = Health { status: "bad".to_owned(), configuration_issues: issues };
         assert_eq!(judgement(&health), Judgement::Bad);
-        let expected =
-            ["YouTube wants a keyframe every 4 seconds or less: set the interval to 2 s.", "YouTube says so."];
+        let expected = [
+            "YouTube wants a keyframe every 4 seconds or less: set the interval to 2 s.",
+            "YouTube says: Mind the gap.",
+        ];
         assert_eq!(sentences(&health), expected);
     }
 }

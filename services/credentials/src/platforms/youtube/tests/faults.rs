@@ -3,13 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use domain::platform_settings::PlatformSettings;
-use platform_sim::Action;
+use platform_sim::{Action, Fault, Reset};
+use serde_json::json;
 
 use super::{
     publisher::Live,
     world::{INSERT, World},
 };
-use crate::platforms::{Failure, Lifecycle, Repair, State};
+use crate::platforms::{Book, Failure, Features, Lifecycle, Repair, State, Tokens, testing::Log};
 
 async fn refused(status: u16, reason: &str) -> Failure {
     let world = World::start().await;
@@ -119,4 +120,39 @@ async fn looks_leave_the_reserve_alone() {
     live.finish().await;
     world.youtube.finish(&place.run).await.unwrap();
     assert_eq!(world.broadcasts(), ["complete"]);
+}
+
+#[tokio::test]
+async fn no_secret_is_written_anywhere() {
+    let (log, _guard) = Log::begin();
+    let world = World::start().await;
+    let mut place = world.place(PlatformSettings::default());
+    let token = world.tokens.token().await.unwrap();
+    let echo = secret::ExposeSecret::expose_secret(&token.secret);
+    let body = json!({"error": {"code": 400, "message": echo, "errors": [{"reason": echo, "message": echo}]}});
+    for path in ["/youtube/v3/liveStreams", INSERT, "/youtube/v3/liveBroadcasts/bind"] {
+        for fault in [
+            Fault::on("POST", path).answer(400, body.clone()),
+            Fault::on("POST", path).reset(Reset::After),
+            Fault { truncate: true, ..Fault::on("POST", path) },
+        ] {
+            world.sim.fault(fault);
+            world.sync();
+            log.say(&world.youtube.prepare(&place.run).await);
+            world.advance(std::time::Duration::from_secs(4));
+        }
+    }
+    let ready = world.prepared(&place).await;
+    log.say(&(&token, &ready, place.key()));
+    let live = Live::start(&ready.rtmp_url, &place.key(), 60).await;
+    place.publishing(&world);
+    log.say(&world.until_live(&place).await);
+    let changes = PlatformSettings { title: Some("Other".to_owned()), ..PlatformSettings::default() };
+    world.sim.fault(Fault::on("PUT", INSERT).answer(400, body));
+    log.say(&world.youtube.apply(&place.run, &changes).await);
+    log.say(&world.youtube.embed(&place.run).await);
+    live.finish().await;
+    log.say(&world.youtube.finish(&place.run).await);
+    log.say(&place.memo.progress());
+    log.assert_no_secret(&world.sim, &[]);
 }
