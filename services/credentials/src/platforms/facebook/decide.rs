@@ -5,9 +5,8 @@ use std::time::Duration;
 use super::{
     LONGEST_MS,
     object::{Complaint, Object, Status},
-    refusal::plain,
 };
-use crate::platforms::{Failure, Judgement, Repair, State, Truth};
+use crate::platforms::{Failure, Judgement, Repair, State, Truth, words::quote};
 
 /// Facebook measures every two seconds; asking faster tells nothing (guide: streaming).
 pub(super) const SOONEST: Duration = Duration::from_secs(2);
@@ -114,7 +113,7 @@ fn lost_fault() -> Failure {
 fn copyright(claim: &Complaint) -> Failure {
     let text = format!(
         "Facebook has ended the broadcast for copyright reasons ({}). Remove that music or picture, then start the destination again.",
-        plain(&claim.message)
+        quote(&claim.message)
     );
     Failure::permanent("platform_rejects_stream", text)
 }
@@ -130,11 +129,12 @@ fn publishes_long(ours: Ours) -> bool {
     ours.publishing_ms > 0 && ours.now_ms - ours.publishing_ms > GRACE_MS
 }
 
-/// Facebook complained since we publish, and still sees nothing.
+/// Facebook complained lately, since we publish, and sees nothing. Complaints stay in its list: an old one and a blip of
+/// its measurements must not cost the connection.
 fn signal_lost(object: &Object, ours: Ours) -> bool {
-    let complained = |complaint: &Complaint| {
-        complaint.code == Some(SIGNAL_LOST) && complaint.at_ms.is_none_or(|at| at >= ours.publishing_ms)
-    };
+    let is_news = |at: i64| at >= ours.publishing_ms && ours.now_ms - at <= NEWS_MS;
+    let complained =
+        |complaint: &Complaint| complaint.code == Some(SIGNAL_LOST) && complaint.at_ms.is_some_and(is_news);
     publishes_long(ours) && !object.has_picture() && object.complaints.iter().any(complained)
 }
 
@@ -176,7 +176,7 @@ fn news(object: &Object, ours: Ours) -> Vec<String> {
     };
     let mut said: Vec<String> = Vec::new();
     for complaint in object.complaints.iter().filter(is_news) {
-        let sentence = format!("Facebook says: {}.", plain(&complaint.message));
+        let sentence = format!("Facebook says: {}.", quote(&complaint.message));
         if !said.contains(&sentence) {
             said.push(sentence);
         }
@@ -270,6 +270,7 @@ mod tests {
     fn what_is_true() {
         let early = Ours { planned_ms: Some(NOW + 8_000), ..ours() };
         let waiting = Ours { publishing_ms: NOW - 1_000, media_ms: None, ..ours() };
+        let long = Ours { publishing_ms: NOW - 3_600_000, ..ours() };
         let late = "2026-11-23T11:59:50+0000"; // 10 s ago
         let before = "2026-11-23T11:58:00+0000"; // before we publish
         for (object, ours, expected) in [
@@ -282,6 +283,8 @@ mod tests {
             (object("LIVE", 0, json!({})), ours(), "Live 7 Bad -/- false 4s"),
             (object("LIVE", 0, lost(late)), ours(), "Live 7 Bad Reconnect/platform_rejects_stream false 4s"),
             (object("LIVE", 0, lost(before)), ours(), "Live 7 Bad -/- false 4s"),
+            (object("LIVE", 0, lost("2026-11-23T11:30:00+0000")), long, "Live 7 Bad -/- false 4s"),
+            (object("LIVE", 0, lost("some time")), long, "Live 7 Bad -/- false 4s"),
             (object("LIVE", 3_000_000, lost(late)), ours(), "Live 7 Good -/- false 10s"),
             (object("LIVE", 0, lost(late)), waiting, "Live 7 Bad -/- false 4s"),
             (object("VOD", 0, json!({})), ours(), "Ended 0 Unknown Renew/broadcast_ended false 15s"),

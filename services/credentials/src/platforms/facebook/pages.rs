@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::{
     graph::{Call, Caller, Graph},
     object::{id, items},
-    refusal::{Refusal, plain},
+    refusal::Refusal,
 };
-use crate::platforms::Failure;
+use crate::platforms::{Failure, words::quote};
 
 const FIELDS: &str = "id,name,access_token,tasks,category";
 const PER_ANSWER: &str = "100";
@@ -96,7 +96,7 @@ pub(super) fn choose(pages: Vec<Page>, wanted: &str) -> Result<SecretString, Fai
         Some(token) if page.may_create => Ok(token),
         _ => Err(missing(format!(
             "On the Page \"{}\" the linked Facebook account may not create content, so it can't go live there. Ask the Page's owner for the task \"create content\", or choose another Page.",
-            plain(&page.name)
+            quote(&page.name)
         ))),
     }
 }

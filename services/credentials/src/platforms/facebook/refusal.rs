@@ -5,12 +5,7 @@ use domain::platform::Platform;
 use serde_json::Value;
 
 use super::{gate::UNNAMED, usage::Usage};
-use crate::platforms::Failure;
-
-/// The longest piece of a platform's own words that people are shown, characters.
-const LONGEST_TEXT: usize = 240;
-/// A word of so many letters and digits may be a token or key that the platform repeats ("Malformed access token EAA…").
-const LONGEST_WORD: usize = 24;
+use crate::platforms::{Failure, words::quote};
 
 /// Why Graph did not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,20 +141,7 @@ pub(super) fn whole(value: &Value) -> Option<i64> {
 fn words(error: &Value) -> String {
     let of = |name: &str| error[name].as_str().map(str::trim).filter(|text| !text.is_empty());
     let text = of("error_user_msg").or_else(|| of("message")).unwrap_or("it gave no reason");
-    plain(text)
-}
-
-/// Cut, without control characters, and without words that could be secrets.
-pub(super) fn plain(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_TEXT * 4).collect();
-    let words: Vec<&str> = text.split_whitespace().map(|word| if is_suspicious(word) { "…" } else { word }).collect();
-    let text: String = words.join(" ").chars().take(LONGEST_TEXT).collect();
-    text.trim_end_matches(['.', ' ']).to_owned()
-}
-
-fn is_suspicious(word: &str) -> bool {
-    let run = word.split(|c: char| !(c.is_alphanumeric() || "_-|%+/=".contains(c))).map(|part| part.chars().count());
-    run.max().unwrap_or(0) >= LONGEST_WORD
+    quote(text)
 }
 
 #[cfg(test)]
