@@ -4,14 +4,16 @@ use std::fs;
 
 use e2e::{
     Scene,
+    platforms::{SOON, Stage},
     scene::{PATIENCE, flows, key},
 };
 use futures::StreamExt;
+use platform_sim::{Action, Fault};
 use serde_json::json;
 use sqlx::{Connection, Row};
 use testkit::{
     sink::{Answer, Behaviour, Sink},
-    stack,
+    stack::{self, Service},
 };
 
 /// A piece of a key that can't appear by chance: from its random tail.
@@ -64,6 +66,40 @@ async fn the_path_of_a_pulled_source_is_nowhere() -> anyhow::Result<()> {
     let places = everywhere(&scene, &[&id], &mut everything).await?;
     assert_absent("far", &key("far"), &places);
     scene.close().await
+}
+
+/// Neither a token, nor a client secret, nor a key of a platform is anywhere, at debug level too.
+#[tokio::test(flavor = "multi_thread")]
+async fn platform_secrets_are_nowhere() -> anyhow::Result<()> {
+    let options = stack::Options { log_filter: "debug".to_owned(), ..stack::Options::default() };
+    let stage = Stage::open_with(options, platform_sim::Options::default()).await?;
+    let (api, stream) = (stage.scene.api.clone(), stage.scene.stream.clone());
+    let nats = async_nats::connect(stage.scene.stack.nats.url()).await?;
+    let mut everything = nats.subscribe("live.>").await?;
+    let ids = stage.on_all_four(&api, &stream.id, "alice").await?;
+    api.start(&stream.id).await?;
+    api.wait_destinations(&stream.id, SOON, &["live"]).await?;
+    // Errors speak, too: expired and revoked tokens, refused calls.
+    stage.sim.act(&Action::ExpireTokens { provider: "google".into(), account: "alice".into() })?;
+    stage.sim.fault(Fault { path: "/graph/*".into(), ..Fault::default() }.answer(400, json!({"error": {"code": 190}})));
+    for id in ids.values() {
+        api.post(&format!("/api/destinations/{id}/refresh-token"), &json!({})).await?;
+    }
+    let destinations: Vec<&str> = ids.values().map(String::as_str).collect();
+    let mut places = everywhere(&stage.scene, &destinations, &mut everything).await?;
+    // The vault alone is given the applications' secrets, in its environment.
+    let vault = stage.scene.stack.process(Service::Credentials, 0)?.pid();
+    places.retain(|(place, _)| *place != format!("environ of {vault}"));
+    let secrets = stage.sim.secrets();
+    assert!(secrets.len() > 10, "only {} secrets", secrets.len());
+    for (number, secret) in secrets.into_iter().enumerate() {
+        let tail = &secret[secret.len().saturating_sub(16)..];
+        for (place, bytes) in &places {
+            let found = bytes.windows(tail.len()).position(|window| window == tail.as_bytes());
+            assert!(found.is_none(), "secret {number} ({}…) is in {place}", &secret[..4.min(secret.len())]);
+        }
+    }
+    stage.close().await
 }
 
 /// What can be read of a running stack from outside, each piece with its place.
