@@ -61,7 +61,9 @@ pub async fn destinations(api: &Api, stream: &str) -> anyhow::Result<String> {
         .flatten()
         .map(|one| destination(one, &health["destinations"][text(one, "id")]))
         .collect();
-    Ok(table::render(&["DESTINATION", "PLATFORM", "STATUS", "HEALTH", "FPS", "KBPS", "SENT MB", "ISSUES"], &rows))
+    let header =
+        ["DESTINATION", "PLATFORM", "STATUS", "PLATFORM SAYS", "VIEWERS", "HEALTH", "FPS", "KBPS", "SENT MB", "ISSUES"];
+    Ok(table::render(&header, &rows))
 }
 
 fn destination(one: &Value, health: &Value) -> Vec<String> {
@@ -74,6 +76,8 @@ fn destination(one: &Value, health: &Value) -> Vec<String> {
         text(one, "name"),
         text(one, "platform"),
         text(one, "status"),
+        text(one, "platform_state"),
+        one["viewer_count"].as_u64().map(|viewers| viewers.to_string()).unwrap_or_default(),
         text(health, "health"),
         number(&metrics["fps"], 1.0, 1),
         number(&metrics["bitrate"], 1.0, 0),
