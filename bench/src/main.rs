@@ -4,6 +4,7 @@
 
 mod cpu;
 mod failover;
+mod platforms;
 mod relay;
 mod report;
 mod scene;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 
-const ALL: [&str; 4] = ["start", "failover", "relay", "sessions"];
+const ALL: [&str; 5] = ["start", "failover", "relay", "sessions", "platforms"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -30,6 +31,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             "failover" => failover::measure().await?,
             "relay" => relay::measure().await?,
             "sessions" => sessions::measure().await?,
+            "platforms" => platforms::measure().await?,
             other => bail!("no measurement is called {other}: there are {}", ALL.join(", ")),
         };
         pass &= report.publish()?;

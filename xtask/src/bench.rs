@@ -5,7 +5,7 @@ use crate::{cargo, setup};
 /// Which measurement.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// start, failover, relay or sessions, and what the measurement itself takes; all when none is named
+    /// start, failover, relay, sessions or platforms, and what the measurement itself takes; all when none is named
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
 }
