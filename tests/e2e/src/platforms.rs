@@ -48,6 +48,10 @@ impl Stage {
         for (name, value) in environment(sim.http(), &text("account_id")?, &text("api_token")?) {
             options = options.env(Service::Credentials, &name, value);
         }
+        // A test looks at the status every few milliseconds.
+        for name in ["RATE_TENANT_PER_SECOND", "RATE_TENANT_BURST", "RATE_ADDRESS_PER_SECOND", "RATE_ADDRESS_BURST"] {
+            options = options.env(Service::Gateway, name, "100000");
+        }
         let scene = Scene::open_with(options, &live_source::Options::default()).await?;
         Ok(Self { scene, sim })
     }

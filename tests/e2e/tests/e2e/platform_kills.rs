@@ -11,8 +11,10 @@ use platform_sim::Fault;
 use serde_json::json;
 use testkit::{stack::Service, wait::until};
 
-/// The platform holds a call for so long: longer than the process needs to be killed and to come back.
-const HELD: Duration = Duration::from_secs(6);
+/// The platform has done it and holds the answer for so long: longer than the process needs to be killed and to come back.
+const ANSWER_HELD: Duration = Duration::from_secs(6);
+/// The platform does it so late: the process has been killed and is back before.
+const CALL_HELD: Duration = Duration::from_secs(2);
 
 /// The calls of a preparation that change something, by platform.
 const STEPS: [(&str, &str, &str); 6] = [
@@ -42,8 +44,8 @@ async fn kill_at_each_step(victim: Service, held: Held) -> anyhow::Result<()> {
         let before = stage.holdings("alice")?;
         let id = api.create_on(platform, &stream.id, platform, json!({})).await?;
         let (delay_before, delay_after) = match held {
-            Held::BeforeIt => (HELD, Duration::ZERO),
-            Held::AfterIt => (Duration::ZERO, HELD),
+            Held::BeforeIt => (CALL_HELD, Duration::ZERO),
+            Held::AfterIt => (Duration::ZERO, ANSWER_HELD),
         };
         stage.sim.fault(Fault::on(method, path).delay(delay_before, delay_after));
         let met = || stage.sim.faults().iter().any(|(fault, met)| fault.path == path && *met > 0);
