@@ -25,7 +25,7 @@ async fn without_quota_the_stored_key_still_publishes() -> anyhow::Result<()> {
     stage.scene.destination_is(&id, SOON, &["connected"]).await?;
     assert_eq!(stage.sim.publishes().len(), before + 1);
     let says_why = |answer: &Value| answer.to_string().to_lowercase().contains("quota");
-    until("the state says why", SOON, async || says_why(&api.health(&stream.id).await.ok()?).then_some(())).await?;
+    until("the state says why", SOON, async || says_why(&api.status(&stream.id).await.ok()?).then_some(())).await?;
     let status = api.status(&stream.id).await?;
     assert_eq!(destination(&status, &id)["status"], "connected", "{status}");
     stage.close().await

@@ -91,6 +91,8 @@ impl Graph {
         let body: Value = reply.json().map_err(|trouble| unanswered(trouble, call))?;
         if let Some(error) = body.get("error") {
             let (refusal, throttle) = refusal::classify(error, usage, call.writes());
+            let refusal =
+                if reply.status.is_server_error() { refusal.of_a_broken_server(call.writes()) } else { refusal };
             self.note(caller, throttle, &refusal);
             let (code, subcode) = (refusal::whole(&error["code"]), refusal::whole(&error["error_subcode"]));
             tracing::debug!(code, subcode, path = call.path, "Graph refused");

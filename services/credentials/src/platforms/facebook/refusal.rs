@@ -37,6 +37,16 @@ impl From<Refusal> for Failure {
     }
 }
 
+impl Refusal {
+    /// A server error with a code that says nothing of ours is no refusal: Facebook is not well.
+    pub(super) fn of_a_broken_server(self, write: bool) -> Self {
+        match self {
+            Self::Failed(failure) if failure.code() == "platform_refused" => Self::Failed(away(write)),
+            other => other,
+        }
+    }
+}
+
 /// Whose allowance is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Throttle {
@@ -158,6 +168,15 @@ mod tests {
 
     fn failure(code: i64, subcode: Option<i64>) -> Failure {
         classify(&error(code, subcode), Usage::default(), true).0.into()
+    }
+
+    #[test]
+    fn a_server_error_with_an_unknown_code_is_tried_again() {
+        let unknown = || classify(&error(503, None), Usage::default(), false).0;
+        assert!(!Failure::from(unknown()).is_transient());
+        assert!(Failure::from(unknown().of_a_broken_server(false)).is_transient());
+        let dead = Refusal::DeadToken(None).of_a_broken_server(false);
+        assert_eq!(dead, Refusal::DeadToken(None));
     }
 
     #[test]
