@@ -24,9 +24,8 @@ async fn without_quota_the_stored_key_still_publishes() -> anyhow::Result<()> {
     api.start(&stream.id).await?;
     stage.scene.destination_is(&id, SOON, &["connected"]).await?;
     assert_eq!(stage.sim.publishes().len(), before + 1);
-    let says_why = |answer: &Value| answer.to_string().to_lowercase().contains("quota");
-    until("the state says why", SOON, async || says_why(&api.status(&stream.id).await.ok()?).then_some(())).await?;
-    let status = api.status(&stream.id).await?;
+    let says_why = |answer: &Value| answer.to_string().contains("daily allowance");
+    let status = api.wait_status(&stream.id, SOON, says_why).await?;
     assert_eq!(destination(&status, &id)["status"], "connected", "{status}");
     stage.close().await
 }
