@@ -15,7 +15,7 @@ use crate::{
     rows::StreamRow,
     settle::{settle, tell},
     store::{
-        destinations, outbox,
+        broadcasts, outbox,
         streams::{self, New},
     },
     world::World,
@@ -82,7 +82,7 @@ pub(super) async fn list(ctx: &Ctx, r: v1::ListStreamsRequest) -> Result<v1::Lis
             let mut found = Vec::new();
             let rows = streams::list(&mut conn, &tenant, after, limit).await?;
             let ids: Vec<StreamId> = rows.iter().map(StreamRow::id).collect();
-            let viewers = destinations::viewers(&mut conn, &ids).await?;
+            let viewers = broadcasts::viewers(&mut conn, &ids).await?;
             for row in rows {
                 let source = crate::store::sources::get(&mut conn, row.id()).await?;
                 found.push(row.to_wire(source.as_ref(), viewers.get(&row.id()).copied().unwrap_or(0)));

@@ -1,10 +1,16 @@
 //! Broadcasts of destinations on platforms: what came of the calls, and what platforms say. Written with the stream's row
 //! locked, like everything of a destination.
 
-use domain::{fault::Fault, ids::DestinationId};
+use std::collections::HashMap;
+
+use domain::{
+    fault::Fault,
+    ids::{DestinationId, StreamId},
+};
 use sqlx::{PgConnection, types::Json};
 
 use super::platform_claims::OnPlatform;
+use crate::rows::unsigned;
 
 /// A broadcast, as this service names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,4 +228,20 @@ async fn renew_take(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// People watching, by stream.
+///
+/// # Errors
+/// Postgres is away.
+pub async fn viewers(conn: &mut PgConnection, streams: &[StreamId]) -> Result<HashMap<StreamId, u64>, sqlx::Error> {
+    let ids: Vec<uuid::Uuid> = streams.iter().map(|id| id.0).collect();
+    let sums: Vec<(uuid::Uuid, i64)> = sqlx::query_as(
+        "SELECT stream_id, sum(viewer_count)::bigint FROM destinations
+         WHERE stream_id = ANY($1) AND deleted_at_ms IS NULL AND viewer_count > 0 GROUP BY stream_id",
+    )
+    .bind(ids)
+    .fetch_all(conn)
+    .await?;
+    Ok(sums.into_iter().map(|(id, sum)| (StreamId(id), unsigned(sum))).collect())
 }

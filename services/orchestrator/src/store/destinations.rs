@@ -1,7 +1,5 @@
 //! Destinations.
 
-use std::collections::HashMap;
-
 use domain::{
     destination_state::State,
     fault::Fault,
@@ -14,7 +12,7 @@ use domain::{
 use sqlx::{PgConnection, types::Json};
 
 use super::{one, streams::lock_tenant};
-use crate::rows::{DestinationRow, StoredSettings, unsigned};
+use crate::rows::{DestinationRow, StoredSettings};
 
 /// A destination of a tenant. Another tenant's is none.
 ///
@@ -52,22 +50,6 @@ pub async fn get_any(conn: &mut PgConnection, id: DestinationId) -> Result<Optio
 /// Postgres is away.
 pub async fn of_stream(conn: &mut PgConnection, stream: StreamId) -> Result<Vec<DestinationRow>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM destinations WHERE stream_id = $1 ORDER BY id").bind(stream.0).fetch_all(conn).await
-}
-
-/// People watching, by stream.
-///
-/// # Errors
-/// Postgres is away.
-pub async fn viewers(conn: &mut PgConnection, streams: &[StreamId]) -> Result<HashMap<StreamId, u64>, sqlx::Error> {
-    let ids: Vec<uuid::Uuid> = streams.iter().map(|id| id.0).collect();
-    let sums: Vec<(uuid::Uuid, i64)> = sqlx::query_as(
-        "SELECT stream_id, sum(viewer_count)::bigint FROM destinations
-         WHERE stream_id = ANY($1) AND deleted_at_ms IS NULL AND viewer_count > 0 GROUP BY stream_id",
-    )
-    .bind(ids)
-    .fetch_all(conn)
-    .await?;
-    Ok(sums.into_iter().map(|(id, sum)| (StreamId(id), unsigned(sum))).collect())
 }
 
 /// What to list.
