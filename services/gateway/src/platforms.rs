@@ -28,7 +28,7 @@ pub struct Info {
     pub needs_account: bool,
 }
 
-/// The answers, kept for [`MAX_AGE`]. While one request asks, the others wait for its answer.
+/// The answers, kept for half a minute at most. While one request asks, the others wait for its answer.
 #[derive(Debug, Default)]
 pub struct Directory(Mutex<Option<(Instant, Arc<[Info]>)>>);
 

@@ -4,7 +4,7 @@
 //! * [`tokens`]: a token for the next minutes; [`refresh`]: one refresh per account and expiry across replicas
 //! * [`maintenance`]: Twitch's hourly validation, Facebook's exchange days ahead, expired sign-ins
 //!
-//! Tokens are sealed in the vault, in the same transaction as the account's row. See docs/adr/0010-linked-accounts.md.
+//! Tokens are sealed in the vault, in the same transaction as the account's row. See docs/adr/0012-linked-accounts.md.
 
 mod account;
 mod cache;
