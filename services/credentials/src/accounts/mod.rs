@@ -1,8 +1,8 @@
 //! Linked accounts: signing in to YouTube, Twitch and Facebook, and their tokens.
 //!
-//! * [`link`]: the authorization page, the code's exchange, the account's name; [`unlink`]
-//! * [`tokens`]: a token for the next minutes; [`refresh`]: one refresh per account and expiry across replicas
-//! * [`maintenance`]: Twitch's hourly validation, Facebook's exchange days ahead, expired sign-ins
+//! * `link`: the authorization page, the code's exchange, the account's name; `unlink`
+//! * `tokens`: a token for the next minutes; `refresh`: one refresh per account and expiry across replicas
+//! * `maintenance`: Twitch's hourly validation, Facebook's exchange days ahead, expired sign-ins
 //!
 //! Tokens are sealed in the vault, in the same transaction as the account's row. See docs/adr/0012-linked-accounts.md.
 

@@ -1,13 +1,13 @@
 //! One row per destination that is, or was last, live on a platform with an API. The row outlives every process: whoever
 //! finds a call cut short goes on from what the row says.
 //!
-//! * Two calls for one destination never run at the same time: [`lock`] holds across replicas, and every write names the
+//! * Two calls for one destination never run at the same time: `lock` holds across replicas, and every write names the
 //!   version it has read, so that somebody who lost the lock without noticing can't write either.
 //! * A call runs in a task of its own: a caller that goes away does not cut a write in half. The next one finds it busy or
 //!   done.
-//! * What is known is a row too: [`observe`] answers from it, [`poller`] and [`look`] keep it fresh.
+//! * What is known is a row too: `observe` answers from it, `poller` and `look` keep it fresh.
 //! * A broadcast that nobody observes any more is not ended here: the orchestrator decides what is to run. Only those of
-//!   deleted destinations are ended without it ([`forget`]). See docs/adr/0011-one-call-at-a-time-per-broadcast.md.
+//!   deleted destinations are ended without it (`forget`). See docs/adr/0011-one-call-at-a-time-per-broadcast.md.
 
 mod book;
 mod call;

@@ -1,5 +1,5 @@
 //! What a platform must be able to do for us, and what we give it to work with. Each platform's module implements
-//! [`Lifecycle`] and [`Features`]; [`crate::broadcasts`] calls them, never two at a time for one destination.
+//! [`Lifecycle`] and [`Features`](super::Features); [`crate::broadcasts`] calls them, never two at a time for one destination.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
