@@ -2,6 +2,7 @@
 //! that stays behind `--detach`.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::IsTerminal,
     path::{Path, PathBuf},
@@ -41,6 +42,10 @@ const TUNABLE: [&str; 20] = [
     "WORKER_CAPACITY",
     "WORKER_THREADS",
 ];
+
+/// The vault's variables that a caller of `./x up` may set: a platform with an id of its own is the real one (or whatever
+/// its base URLs say), the others are simulated. The demo signs in by itself, so there all are simulated.
+const PLATFORMS: [&str; 6] = ["YOUTUBE_", "GOOGLE_", "TWITCH_", "FACEBOOK_", "CLOUDFLARE_", "OAUTH_REQUIRE_STATE"];
 
 const OWNER: &str = "supervisor.json";
 /// What an earlier stack may have left in the directory. Measurements in `bench` stay.
@@ -192,7 +197,7 @@ async fn run(
     detached: bool,
 ) -> anyhow::Result<Option<(Running, report::Report)>> {
     println!("starting NATS, Redis, Postgres and the services in {}", dir.display());
-    let stack = Stack::start_with(options(args, dir)).await?;
+    let stack = Stack::start_with(options(kind, args, dir)).await?;
     let demo = match kind {
         Kind::Up => None,
         Kind::Demo => Some(Demo::start(&stack).await?),
@@ -206,7 +211,11 @@ async fn run(
     Ok(Some((Running { stack, demo }, report)))
 }
 
-fn options(args: &StackArgs, dir: &Path) -> stack::Options {
+fn options(kind: Kind, args: &StackArgs, dir: &Path) -> stack::Options {
+    let mut env = stack::Service::ALL.map(|service| (service, tuned())).into_iter().collect::<HashMap<_, _>>();
+    if kind == Kind::Up {
+        env.entry(stack::Service::Credentials).or_default().extend(platforms());
+    }
     stack::Options {
         dir: Some(dir.to_path_buf()),
         workers: usize::from(args.workers),
@@ -218,7 +227,7 @@ fn options(args: &StackArgs, dir: &Path) -> stack::Options {
         bin_dir: args.release.then(|| cargo::root().join("target/release")),
         log_filter: std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),
         log_format: std::env::var("LOG_FORMAT").unwrap_or_else(|_| "json".to_owned()),
-        env: stack::Service::ALL.map(|service| (service, tuned())).into(),
+        env,
         ..stack::Options::default()
     }
 }
@@ -226,6 +235,11 @@ fn options(args: &StackArgs, dir: &Path) -> stack::Options {
 /// The caller's own values of [`TUNABLE`]. A service ignores what it does not know.
 fn tuned() -> Vec<(String, String)> {
     TUNABLE.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}
+
+/// The caller's own values of [`PLATFORMS`].
+fn platforms() -> Vec<(String, String)> {
+    std::env::vars().filter(|(name, _)| PLATFORMS.iter().any(|prefix| name.starts_with(prefix))).collect()
 }
 
 /// Makes the directory ours for as long as the returned lock lives.

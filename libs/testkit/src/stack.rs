@@ -164,7 +164,8 @@ impl Stack {
         let processes = Vec::new();
         let mut env = options.env;
         if let Some(sim) = &platform_sim {
-            env.entry(Service::Credentials).or_default().splice(0..0, sim.environment());
+            let vault = env.entry(Service::Credentials).or_default();
+            vault.splice(0..0, sim.environment(vault));
         }
         let mut stack = Self { processes, platform_sim, nats, redis, postgres, plan, secrets, bin_dir, env, dir, temp };
         for instance in instances {

@@ -65,10 +65,25 @@ impl PlatformSim {
         self.proc.pid()
     }
 
-    /// What the vault must be told to use it.
-    pub fn environment(&self) -> Vec<(String, String)> {
-        environment(&self.addresses.url, &self.cloudflare.0, &self.cloudflare.1)
+    /// What the vault must be told to use it for every platform that `given` (the vault's other variables) does not set up.
+    pub fn environment(&self, given: &[(String, String)]) -> Vec<(String, String)> {
+        let all = environment(&self.addresses.url, &self.cloudflare.0, &self.cloudflare.1);
+        all.into_iter().filter(|(name, _)| !is_set_up(name, given)).collect()
     }
+}
+
+/// The first words of each platform's variables, and the one that says that a platform is set up.
+const PREFIXES: [(&[&str], &str); 4] = [
+    (&["YOUTUBE_", "GOOGLE_"], "YOUTUBE_CLIENT_ID"),
+    (&["TWITCH_"], "TWITCH_CLIENT_ID"),
+    (&["FACEBOOK_"], "FACEBOOK_APP_ID"),
+    (&["CLOUDFLARE_"], "CLOUDFLARE_ACCOUNT_ID"),
+];
+
+/// Whether `given` sets up the platform that the variable `name` belongs to.
+fn is_set_up(name: &str, given: &[(String, String)]) -> bool {
+    let key = PREFIXES.iter().find(|(prefixes, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)));
+    key.is_some_and(|(_, key)| given.iter().any(|(name, value)| name == key && !value.is_empty()))
 }
 
 /// Account id and API token of [`OWNER`], as the simulator tells them.
@@ -111,4 +126,21 @@ pub fn environment(base: &str, cloudflare_account: &str, cloudflare_token: &str)
         ("CLOUDFLARE_CUSTOMER_URL", below("cloudflare-customer")),
     ];
     env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_with_credentials_of_its_own_is_not_simulated() {
+        let given = vec![("YOUTUBE_CLIENT_ID".to_owned(), "mine".to_owned())];
+        let simulated = |name: &str| !is_set_up(name, &given);
+        assert!(!simulated("GOOGLE_TOKEN_URL") && !simulated("YOUTUBE_API_URL") && !simulated("YOUTUBE_CLIENT_SECRET"));
+        assert!(simulated("TWITCH_API_URL") && simulated("FACEBOOK_APP_ID") && simulated("CLOUDFLARE_API_URL"));
+        let all = environment("http://127.0.0.1:1/", "account", "token");
+        let known =
+            |name: &str| PREFIXES.iter().any(|(prefixes, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)));
+        assert!(all.iter().all(|(name, value)| known(name) && !value.contains("1//")), "{all:?}");
+    }
 }
