@@ -41,8 +41,6 @@ struct Rung {
     short_side: u32,
     /// Recommended video kbit/s: up to 30 frames per second, and above.
     recommended: [u32; 2],
-    /// The most, likewise.
-    most: Option<[u32; 2]>,
 }
 
 /// What we encode with when nothing else is asked for.
@@ -86,7 +84,7 @@ const CLOUDFLARE_TOTAL_KBPS: u32 = 14_000;
 pub const fn limits(platform: Platform) -> Limits {
     match platform {
         // support.google.com/youtube/answer/2853702: H.264, HEVC, AV1 over RTMP(S); keyframe 2 s, at most 4 s; AAC or MP3.
-        // No hard bitrate cap is published (OBS uses 51 Mbps); the product's own range ends at 20 Mbps. Size: product guide.
+        // No hard bitrate cap is published (OBS uses 51 Mbps); the product's own range ends at 20 Mbps. The page's largest row is 2160p60.
         Platform::Youtube => Limits {
             video_codecs: ENHANCED,
             video_kbps: 20_000,
@@ -164,35 +162,35 @@ pub const fn limits(platform: Platform) -> Limits {
 
 /// The same page as in [`limits`], the row "recommended" for H.264; the largest sizes end at the product's own 20 Mbps.
 const YOUTUBE: &[Rung] = &[
-    Rung { short_side: 480, recommended: [4_000, 4_000], most: None },
-    Rung { short_side: 720, recommended: [8_000, 8_000], most: None },
-    Rung { short_side: 1080, recommended: [14_000, 17_000], most: None },
-    Rung { short_side: 2160, recommended: [20_000, 20_000], most: None },
+    Rung { short_side: 480, recommended: [4_000, 4_000] },
+    Rung { short_side: 720, recommended: [8_000, 8_000] },
+    Rung { short_side: 1080, recommended: [14_000, 17_000] },
+    Rung { short_side: 2160, recommended: [20_000, 20_000] },
 ];
 /// The same page as in [`limits`]; it has nothing below 720p, where the common ladder holds.
 const TWITCH: &[Rung] = &[
-    Rung { short_side: 360, recommended: [800, 1_000], most: None },
-    Rung { short_side: 480, recommended: [1_500, 2_000], most: None },
-    Rung { short_side: 720, recommended: [3_000, 4_500], most: None },
-    Rung { short_side: 1080, recommended: [4_500, 6_000], most: None },
+    Rung { short_side: 360, recommended: [800, 1_000] },
+    Rung { short_side: 480, recommended: [1_500, 2_000] },
+    Rung { short_side: 720, recommended: [3_000, 4_500] },
+    Rung { short_side: 1080, recommended: [4_500, 6_000] },
 ];
 /// The same page as in [`limits`] gives ranges: 1080p60 4.5-9, 1080p30 3-6, 720p60 2.25-6, 720p30 1.5-4, 480p30 0.6-2,
-/// 360p 0.4-1 Mbps. We recommend their upper ends.
+/// 360p 0.4-1 Mbps. We recommend their upper ends; only the largest is refused above.
 const FACEBOOK: &[Rung] = &[
-    Rung { short_side: 360, recommended: [1_000, 1_000], most: Some([1_000, 1_000]) },
-    Rung { short_side: 480, recommended: [2_000, 2_000], most: Some([2_000, 2_000]) },
-    Rung { short_side: 720, recommended: [4_000, 6_000], most: Some([4_000, 6_000]) },
-    Rung { short_side: 1080, recommended: [6_000, 9_000], most: Some([6_000, 9_000]) },
+    Rung { short_side: 360, recommended: [1_000, 1_000] },
+    Rung { short_side: 480, recommended: [2_000, 2_000] },
+    Rung { short_side: 720, recommended: [4_000, 6_000] },
+    Rung { short_side: 1080, recommended: [6_000, 9_000] },
 ];
 /// Nobody publishes these for Cloudflare and for servers that we don't know: the guide's 4500 kbps for 1080p30, Twitch's
 /// figures below 1080p60, and twice as many bits for twice as many pixels above.
 const COMMON: &[Rung] = &[
-    Rung { short_side: 360, recommended: [800, 1_000], most: None },
-    Rung { short_side: 480, recommended: [1_500, 2_000], most: None },
-    Rung { short_side: 720, recommended: [3_000, 4_500], most: None },
-    Rung { short_side: 1080, recommended: [4_500, 6_000], most: None },
-    Rung { short_side: 1440, recommended: [9_000, 12_000], most: None },
-    Rung { short_side: 2160, recommended: [18_000, 20_000], most: None },
+    Rung { short_side: 360, recommended: [800, 1_000] },
+    Rung { short_side: 480, recommended: [1_500, 2_000] },
+    Rung { short_side: 720, recommended: [3_000, 4_500] },
+    Rung { short_side: 1080, recommended: [4_500, 6_000] },
+    Rung { short_side: 1440, recommended: [9_000, 12_000] },
+    Rung { short_side: 2160, recommended: [18_000, 20_000] },
 ];
 
 const fn ladder(platform: Platform) -> &'static [Rung] {
@@ -227,21 +225,12 @@ pub fn recommended(platform: Platform, resolution: Option<Resolution>, framerate
     }
 }
 
-/// The most video kbit/s that a person may ask for at a size and rate. Left out: the one that allows the most.
-pub fn most_kbps(platform: Platform, resolution: Option<Resolution>, framerate: Option<u32>) -> u32 {
-    let cap = limits(platform).video_kbps;
-    let Some(size) = resolution else { return cap };
-    let high = framerate.is_none_or(|fps| fps > HIGH_FPS);
-    rung(platform, size).most.map_or(cap, |most| most[usize::from(high)].min(cap))
-}
-
 /// What of `settings` the platform does not take: the field, and the sentence with the limit.
 pub fn objections(settings: &Settings, platform: Platform) -> Vec<(Invalid, String)> {
     let limits = limits(platform);
     let mut found = Vec::new();
     if let Some(asked) = settings.bitrate_kbps {
-        found
-            .extend(bitrate_objection(settings, platform, &limits, asked).map(|sentence| (Invalid::Bitrate, sentence)));
+        found.extend(bitrate_objection(platform, &limits, asked).map(|sentence| (Invalid::Bitrate, sentence)));
     }
     if settings.framerate.is_some_and(|fps| fps > limits.fps) {
         found.push((Invalid::Framerate, format!("{platform} takes at most {} frames per second", limits.fps)));
@@ -255,20 +244,14 @@ pub fn objections(settings: &Settings, platform: Platform) -> Vec<(Invalid, Stri
     found
 }
 
-fn bitrate_objection(settings: &Settings, platform: Platform, limits: &Limits, asked: u32) -> Option<String> {
-    let most = most_kbps(platform, settings.resolution, settings.framerate);
+fn bitrate_objection(platform: Platform, limits: &Limits, asked: u32) -> Option<String> {
+    let most = limits.video_kbps;
     if asked <= most {
         return None;
     }
-    Some(match (limits.total_kbps, settings.resolution) {
-        (Some(total), _) => {
-            format!("{platform} takes at most {total} kbps with the audio: at most {most} kbps of video")
-        }
-        (None, Some(size)) if most < limits.video_kbps => {
-            let rate = settings.framerate.map(|fps| format!(" and {fps} frames per second")).unwrap_or_default();
-            format!("{platform} takes at most {most} kbps at {size}{rate}")
-        }
-        (None, _) => format!("{platform} takes at most {most} kbps"),
+    Some(match limits.total_kbps {
+        Some(total) => format!("{platform} takes at most {total} kbps with the audio: at most {most} kbps of video"),
+        None => format!("{platform} takes at most {most} kbps"),
     })
 }
 
@@ -327,9 +310,6 @@ mod tests {
         check(Platform::Twitch, 6_000, "1280x720", Some(30), "");
         check(Platform::Facebook, 9_000, "", Some(30), "");
         check(Platform::Facebook, 9_000, "1920x1080", None, "");
-        let facebook = "facebook takes at most 4000 kbps at 1280x720 and 30 frames per second";
-        check(Platform::Facebook, 4_001, "1280x720", Some(30), facebook);
-        check(Platform::Facebook, 6_001, "1280x720", None, "facebook takes at most 6000 kbps at 1280x720");
         check(Platform::Facebook, 9_001, "1920x1080", Some(60), "facebook takes at most 9000 kbps");
         let cloudflare = "cloudflare takes at most 14000 kbps with the audio: at most 13872 kbps of video";
         check(Platform::Cloudflare, 13_873, "", None, cloudflare);

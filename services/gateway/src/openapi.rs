@@ -5,7 +5,7 @@ use utoipa::{
     OpenApi as _,
     openapi::{
         ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
-        path::{Operation, PathItem},
+        path::{Operation, Parameter, ParameterIn, PathItem},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -50,8 +50,8 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
     for (path, item) in &mut api.paths.paths {
         for (method, operation) in operations(item) {
             operation.operation_id = Some(operation_id(method, path));
-            for status in ["401", "429", "503"] {
-                operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(error()));
+            for status in statuses(method, operation) {
+                operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(error()));
             }
             for (status, response) in &mut operation.responses.responses {
                 if let RefOr::T(response) = response
@@ -63,6 +63,16 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
         }
     }
     api
+}
+
+/// What may be answered before a route's own work begins: by the edge, the token, the query, the body and the idempotency key.
+fn statuses(method: &str, operation: &Operation) -> &'static [&'static str] {
+    let is_in_query = |p: &RefOr<Parameter>| matches!(p, RefOr::T(p) if matches!(p.parameter_in, ParameterIn::Query));
+    match (method, operation.parameters.iter().flatten().any(is_in_query)) {
+        ("get", false) => &["401", "403", "429", "503"],
+        ("get", true) => &["401", "403", "422", "429", "503"],
+        _ => &["400", "401", "403", "408", "409", "413", "415", "422", "429", "503"],
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {

@@ -9,7 +9,7 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 use secret::{ExposeSecret, SecretString, Zeroizing};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::{
@@ -40,6 +40,9 @@ const STATE_BYTES: usize = 32;
 const MAX_CODE_BYTES: usize = 4_096;
 /// The platform's part of the end of a sign-in. Callers wait 15 s.
 const FINISH: Duration = Duration::from_secs(12);
+/// How often the grant of a finished sign-in is written, each time within the store's own bound.
+const KEEPS: u32 = 4;
+const KEEP_PAUSE: Duration = Duration::from_millis(200);
 
 /// A sign-in that was begun. `Debug` shows neither part.
 #[derive(Clone)]
@@ -97,7 +100,7 @@ impl Accounts {
     ) -> Result<Account, Error> {
         let this = &*self.0;
         let provider = this.provider(platform)?;
-        if !(1..=MAX_CODE_BYTES).contains(&code.expose_secret().len()) {
+        if code.expose_secret().len() > MAX_CODE_BYTES {
             return Err(Error::Exchange(platform, "this is not a code. Send the one of the redirect."));
         }
         let verifier = this.store.bounded(this.take(tenant, platform, state)).await?;
@@ -108,7 +111,7 @@ impl Accounts {
         let asked = timeout(FINISH, asking).await;
         let asked = asked.unwrap_or_else(|_| Err(Failure::trouble(platform, Trouble::Unknown).into()));
         let (grant, profile) = asked.map_err(|error| by_hand(platform, error))?;
-        let account = this.store.bounded(this.keep(tenant, platform, &grant, &profile)).await?;
+        let account = this.keep_for_sure(tenant, platform, &grant, &profile).await?;
         this.cache.remove(account.id);
         tracing::info!(%platform, account = %account.id, "account linked");
         Ok(account)
@@ -183,6 +186,26 @@ impl Inner {
     }
 
     /// Row and tokens in one transaction.
+    /// The code is used up: a row that a refresh holds, or a database that is away for a moment, must not lose the grant.
+    async fn keep_for_sure(
+        &self,
+        tenant: &TenantId,
+        platform: Platform,
+        grant: &Grant,
+        profile: &Profile,
+    ) -> Result<Account, Error> {
+        for _ in 1..KEEPS {
+            match self.store.bounded(self.keep(tenant, platform, grant, profile)).await {
+                Err(Error::Store(error)) => {
+                    tracing::warn!(%platform, error = crate::api::chain(&error), "a sign-in is not stored yet");
+                    sleep(KEEP_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
+        self.store.bounded(self.keep(tenant, platform, grant, profile)).await
+    }
+
     async fn keep(
         &self,
         tenant: &TenantId,

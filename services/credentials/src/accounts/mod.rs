@@ -54,6 +54,8 @@ use provider::Provider;
 const PLATFORMS: [Platform; 3] = [Platform::Youtube, Platform::Twitch, Platform::Facebook];
 /// Accounts of one tenant, on all platforms together.
 const MAX_ACCOUNTS: i64 = 100;
+/// How long Facebook's long-lived tokens live. Source: the access token guide.
+const FACEBOOK_LIFE: Duration = Duration::from_secs(60 * 24 * 3_600);
 /// Refreshes at a time, per platform: each holds a connection while the platform answers, at most
 /// [`refresh::WHOLE`]. A platform that is silent takes no connection from another one's accounts.
 const REFRESHES: usize = 2;
@@ -198,11 +200,12 @@ impl Inner {
         Ok(self.vault.open_in(conn, &place(tenant, id, field)).await?)
     }
 
-    /// When a token of this life ends; 0 when it never does.
+    /// When a token of this life ends.
     fn expires_ms(&self, platform: Platform, life: Option<Duration>) -> i64 {
-        // Google and Twitch always say; an hour is the shorter of what they are known to grant.
-        let assumed = (platform != Platform::Facebook).then(|| Duration::from_secs(3_600));
-        life.or(assumed).map_or(0, |life| self.now_ms() + millis(life))
+        // Google and Twitch always say; an hour is the shorter of what they are known to grant. Facebook's long-lived
+        // tokens live for sixty days whether it says so or not.
+        let assumed = if platform == Platform::Facebook { FACEBOOK_LIFE } else { Duration::from_secs(3_600) };
+        self.now_ms() + millis(life.filter(|life| !life.is_zero()).unwrap_or(assumed))
     }
 }
 

@@ -11,7 +11,9 @@ use crate::{
 /// Facebook's codes of a token that is dead: 190 with a subcode that says why, 102 for a session.
 pub(super) const FACEBOOK_DEAD: [i64; 2] = [190, 102];
 /// Facebook's codes of too many calls.
-const FACEBOOK_THROTTLED: [i64; 6] = [4, 17, 32, 341, 613, 80_001];
+const FACEBOOK_THROTTLED: [i64; 5] = [4, 17, 32, 341, 613];
+/// Business use cases, the same.
+const FACEBOOK_BUSINESS: std::ops::RangeInclusive<i64> = 80_000..=80_014;
 /// Facebook's subcodes about an authorization code (used, expired, another redirect URI), with code 100.
 const FACEBOOK_BAD_CODE: std::ops::RangeInclusive<i64> = 36_007..=36_009;
 /// Google's errors about the grant itself.
@@ -45,7 +47,8 @@ pub(super) fn refused(platform: Platform, reply: Result<&Reply, Trouble>) -> Ref
             Platform::Twitch => twitch(status, &body),
             _ => facebook(&body, reply),
         },
-        (Platform::Facebook, 500..=599) => facebook(&body, reply),
+        // A server error with any other code is no word about our registration.
+        (Platform::Facebook, 500..=599) => facebook(&body, reply).filter(|refused| !matches!(refused, Refused::Ours)),
         _ => None,
     }
     .unwrap_or_else(|| Refused::Later(Failure::trouble(platform, Trouble::Nonsense).after(reply.retry_after())));
@@ -75,14 +78,18 @@ fn twitch(status: u16, body: &Value) -> Option<Refused> {
 fn facebook(body: &Value, reply: &Reply) -> Option<Refused> {
     let code = body["error"]["code"].as_i64()?;
     let subcode = body["error"]["error_subcode"].as_i64().unwrap_or_default();
+    let message = body["error"]["message"].as_str().unwrap_or_default().to_ascii_lowercase();
     match code {
         code if FACEBOOK_DEAD.contains(&code) => Some(Refused::Dead),
         100 if FACEBOOK_BAD_CODE.contains(&subcode) => Some(Refused::Code),
-        code if FACEBOOK_THROTTLED.contains(&code) => {
+        code if FACEBOOK_THROTTLED.contains(&code) || FACEBOOK_BUSINESS.contains(&code) => {
             Some(Refused::Later(Failure::rate_limited(Platform::Facebook, reply.retry_after())))
         }
+        // The same number as "unknown error", told apart by its words (recorded bodies).
+        1 if message.contains("client secret") => Some(Refused::Ours),
         // 1 and 2 are "unknown" and "service down".
         1 | 2 => None,
+        _ if body["error"]["is_transient"] == true => None,
         _ => Some(Refused::Ours),
     }
 }
@@ -127,7 +134,11 @@ mod tests {
         check(Facebook, 400, r#"{"error":{"code":100,"error_subcode":36009}}"#, "code");
         check(Facebook, 400, r#"{"error":{"code":4}}"#, "slower");
         check(Facebook, 500, r#"{"error":{"code":2}}"#, "later");
+        check(Facebook, 400, r#"{"error":{"code":80001}}"#, "slower");
         check(Facebook, 400, r#"{"error":{"code":101}}"#, "ours");
+        check(Facebook, 503, r#"{"error":{"code":101}}"#, "later");
+        check(Facebook, 400, r#"{"error":{"code":101,"is_transient":true}}"#, "later");
+        check(Facebook, 400, r#"{"error":{"code":1,"message":"Error validating client secret."}}"#, "ours");
     }
 
     #[test]

@@ -114,6 +114,13 @@ pub(super) struct Linked<'a> {
     pub now_ms: i64,
 }
 
+/// The same tenant's same account has the same id again when it is linked after it was unlinked: destinations that name it
+/// go on.
+fn id_of(linked: &Linked<'_>) -> Uuid {
+    let name = format!("account/{}/{}/{}", linked.platform, linked.profile.external_id, linked.tenant.as_str());
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())
+}
+
 /// Adds the account, or brings the tenant's row of the same one up to date under its old id.
 pub(super) async fn link(conn: &mut PgConnection, linked: &Linked<'_>) -> Result<Uuid, Error> {
     let sql = "INSERT INTO credentials.accounts AS a (id, tenant_id, platform, external_id, name, picture_url, scopes, \
@@ -124,7 +131,7 @@ pub(super) async fn link(conn: &mut PgConnection, linked: &Linked<'_>) -> Result
                validated_ms = excluded.validated_ms, refreshed_ms = 0, refresh_after_ms = 0, refresh_failures = 0 \
                RETURNING id";
     let query = sqlx::query_scalar::<_, Uuid>(sql)
-        .bind(Uuid::now_v7())
+        .bind(id_of(linked))
         .bind(linked.tenant.as_str())
         .bind(linked.platform.as_str())
         .bind(&linked.profile.external_id)

@@ -60,7 +60,9 @@ impl Known {
         match look {
             Ok(truth) => {
                 let pause = truth.again.unwrap_or_else(|| usual_pause(truth.state, is_publishing));
-                let known = Self::of(truth, now_ms);
+                // A platform that can't be asked for a while has not ended the show.
+                let was_live = truth.state == State::Live || (truth.state == State::Unknown && self.was_live);
+                let known = Self { was_live, ..Self::of(truth, now_ms) };
                 Folded { known, failures: 0, pause: pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE) }
             }
             Err(failure) => self.without(failures.saturating_add(1), failure),

@@ -98,10 +98,16 @@ enum Stdout {
     Gone,
 }
 
+/// What a pipe holds that is read by the clock: 64 KiB in 5 ms are 100 Mbit/s.
+const ROOMY: usize = 64 * 1024;
+
 impl Stdout {
     fn by_clock(self) -> Self {
         match self {
-            Self::Reactor(stdout) => stdout.into_owned_fd().and_then(Clocked::new).map_or(Self::Gone, Self::Clock),
+            // A pipe that the kernel would not enlarge (its user's allowance is used up) is too small to be read by the clock.
+            Self::Reactor(stdout) if fcntl_getpipe_size(&stdout).is_ok_and(|holds| holds >= ROOMY) => {
+                stdout.into_owned_fd().and_then(Clocked::new).map_or(Self::Gone, Self::Clock)
+            }
             other => other,
         }
     }

@@ -24,9 +24,22 @@ const MAX_CODE_CHARS: usize = 4_096;
 /// The longest state; ours are much shorter.
 const MAX_STATE_CHARS: usize = 512;
 /// What a platform says besides. It is taken, so that a client may pass on the whole answer, and not used.
-const BESIDES: [&str; 3] = ["error_description", "error_reason", "scope"];
+const BESIDES: [&str; 10] = [
+    "error_description",
+    "error_message",
+    "error_reason",
+    "error_uri",
+    "scope",
+    "granted_scopes",
+    "denied_scopes",
+    "prompt",
+    "hd",
+    "iss",
+];
 /// Facebook's number beside `error`, the same: it may come as text or as a number.
 const ERROR_CODE: &str = "error_code";
+/// Google's number of the person among those who are signed in, the same.
+const AUTHUSER: &str = "authuser";
 
 /// The end of a sign-in: `code` (and `state`) as the platform sent them to the redirect URI.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -126,7 +139,9 @@ impl Exchange {
         for name in BESIDES {
             fields.string(name);
         }
-        fields.anything(ERROR_CODE);
+        for name in [ERROR_CODE, AUTHUSER] {
+            fields.anything(name);
+        }
         let state = secret(&mut fields, "state", MAX_STATE_CHARS);
         let code = secret(&mut fields, "code", MAX_CODE_CHARS);
         let denied = fields.text("error", MAX_STATE_CHARS);

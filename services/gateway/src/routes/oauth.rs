@@ -87,8 +87,8 @@ async fn give_up(app: App, tenant: TenantId, platform: Platform, denied: Denied)
 
 /// All that can be refused is refused before the code is spent: it works only once.
 async fn link(app: App, tenant: TenantId, platform: Platform, exchange: Exchange) -> Result<Answer, ApiError> {
+    platforms::check_sign_in(&app, platform, app.budget()).await?;
     let budget = app.platform_budget();
-    platforms::check_sign_in(&app, platform, budget).await?;
     match exchange.goal {
         Goal::New { stream, name, is_enabled, settings, platform_settings } => {
             let id = known(stream)?;

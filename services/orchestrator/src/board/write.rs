@@ -78,7 +78,8 @@ async fn write_health(ctx: &Ctx, id: DestinationId, verdict: &Verdict) -> Result
     let Some(stream) = streams::lock_any(&mut tx, stored.2.into()).await? else { return Ok(false) };
     let world = World::load(&mut tx, stream).await?;
     let Some(row) = world.destinations.iter().find(|d| d.id == id.0) else { return Ok(false) };
-    if !world.stream.is_running() {
+    // What was taken out is on the board for a while, for its last samples; nothing is judged of it.
+    if !world.stream.is_running() || !world.wants(row) {
         return Ok(false);
     }
     destinations::set_health(&mut tx, id, verdict).await?;

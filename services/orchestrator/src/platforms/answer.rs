@@ -75,17 +75,32 @@ fn refused(status: &Status) -> Failed {
     Failed { fault, retry_after: Duration::ZERO }
 }
 
+/// So many attempts follow each other quickly.
+const MANY: u32 = 7;
+const LONG: Duration = Duration::from_secs(45);
+const LONGEST: Duration = Duration::from_secs(600);
+
 /// Our own service does not answer.
 pub(crate) fn unreachable_fault() -> Fault {
     let message = "Our connection to the platforms is interrupted. It goes on by itself.";
     Fault::new(Blame::Us, Retry::Transient, "platform_unavailable", message)
 }
 
+/// A platform that has failed for minutes is asked ever more seldom: each attempt may cost units of a daily allowance that all
+/// share.
+fn long_pause(attempt: u32) -> Duration {
+    let doublings = attempt.saturating_sub(MANY).min(6);
+    if attempt <= MANY { Duration::ZERO } else { (LONG * 2_u32.pow(doublings - 1)).min(LONGEST) }
+}
+
 /// When to try again: exponential with full jitter, never sooner than the platform said.
 pub(super) fn pause(failed: &Failed, attempts: i32, chance: f64, options: &Options) -> Duration {
     let attempt = u32::try_from(attempts).unwrap_or(0).saturating_add(1);
     let pause = retry::delay(attempt, chance);
-    let pause = if failed.fault.blame == Blame::Us { pause.min(options.ours_away) } else { pause };
+    let pause = match failed.fault.blame {
+        Blame::Us => pause.min(options.ours_away),
+        _ => pause.max(long_pause(attempt).mul_f64(0.5 + chance / 2.0)),
+    };
     pause.max(failed.retry_after).max(options.pause_floor)
 }
 
@@ -95,6 +110,12 @@ mod tests {
 
     fn transient() -> v1::Fault {
         Fault::new(Blame::Platform, Retry::Transient, "platform_rate_limited", "Wait.").into()
+    }
+
+    #[test]
+    fn a_platform_that_stays_away_is_asked_ever_more_seldom() {
+        let seconds: Vec<u64> = [1, 7, 8, 9, 12, 13, 40].map(|attempt| long_pause(attempt).as_secs()).to_vec();
+        assert_eq!(seconds, [0, 0, 45, 90, 600, 600, 600]);
     }
 
     #[test]
@@ -140,6 +161,6 @@ mod tests {
         assert_eq!(pause(&of(Blame::Platform, 0), 3, 0.5, &options), Duration::from_secs(4));
         assert_eq!(pause(&of(Blame::Platform, 9_000), 0, 0.5, &options), Duration::from_secs(9));
         assert_eq!(pause(&of(Blame::Us, 0), 9, 0.9, &options), options.ours_away);
-        assert_eq!(pause(&of(Blame::Platform, 0), i32::MAX, 0.5, &options), Duration::from_secs(15));
+        assert_eq!(pause(&of(Blame::Platform, 0), i32::MAX, 0.5, &options), Duration::from_secs(450));
     }
 }

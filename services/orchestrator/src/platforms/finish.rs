@@ -100,6 +100,9 @@ async fn write(
     Ok(outcome)
 }
 
+/// The least pause after an end that the platform refuses.
+const REFUSED_PAUSE: std::time::Duration = std::time::Duration::from_secs(300);
+
 /// A person could still help (sign in again), but not for what was deleted, and not for ever: what is deleted must not
 /// keep its secrets.
 fn is_hopeless(ctx: &Ctx, row: &OnPlatform, failed: &Failed, now_ms: i64) -> bool {
@@ -110,8 +113,10 @@ fn is_hopeless(ctx: &Ctx, row: &OnPlatform, failed: &Failed, now_ms: i64) -> boo
 
 async fn later(ctx: &Ctx, tx: &mut crate::db::Tx, row: &OnPlatform, failed: Failed, now_ms: i64) -> Result<(), Error> {
     let attempts = row.destination.broadcast.finish_attempts;
+    // Only a person can help; until then asking costs.
+    let floor = if failed.fault.is_transient() { std::time::Duration::ZERO } else { REFUSED_PAUSE };
     let pause = answer::pause(&failed, attempts, (ctx.chance)(), &ctx.options.platforms);
-    let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2);
+    let pause_ms = i64::try_from(pause.max(floor).as_millis()).unwrap_or(i64::MAX / 2);
     tracing::info!(destination = %row.destination.id(), code = failed.fault.code, pause_ms, "broadcast not ended yet");
     Ok(broadcasts::finish_failed(tx, row.destination.id(), &failed.fault, now_ms + pause_ms).await?)
 }

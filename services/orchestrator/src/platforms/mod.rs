@@ -22,6 +22,7 @@ use wire::v1::platforms_client::PlatformsClient;
 pub type Client = PlatformsClient<InternalChannel>;
 
 pub(crate) use answer::unreachable_fault;
+pub(crate) use repair::FORGIVEN_MS;
 
 /// How much and how long.
 #[derive(Clone, Debug)]

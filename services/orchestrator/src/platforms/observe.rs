@@ -84,8 +84,7 @@ impl Observer {
         for batch in due.chunks(self.ctx.options.platforms.observe_batch.max(1)) {
             self.ask(batch, now_ms).await;
         }
-        let settled = rows.iter().all(|row| row.destination.status == Status::Live.as_str());
-        Ok(if settled { Pace::Settled } else { Pace::OnTheWay })
+        Ok(if rows.iter().any(is_on_the_way) { Pace::OnTheWay } else { Pace::Settled })
     }
 
     fn is_due(&self, row: &OnPlatform, now_ms: i64) -> bool {
@@ -122,6 +121,11 @@ impl Observer {
             }
         }
     }
+}
+
+/// Our media arrives, and the platform does not show it yet.
+fn is_on_the_way(row: &OnPlatform) -> bool {
+    publishing_since_ms(row) > 0 && row.destination.status != Status::Live.as_str()
 }
 
 fn present(row: &OnPlatform) -> v1::BroadcastRef {

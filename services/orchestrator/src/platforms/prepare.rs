@@ -85,7 +85,7 @@ async fn write(ctx: &Ctx, claim: &Claim, row: &OnPlatform, answer: Prepared) -> 
                     run_ms: row.run_ms,
                     take: row.destination.broadcast.take,
                 };
-                let fresh = broadcasts::prepared(&mut tx, named, &ready.playback_url, &ready.notes).await?;
+                let fresh = broadcasts::prepared(&mut tx, named, &ready).await?;
                 if fresh { "ready" } else { "outdated" }
             }
             Prepared::Failed(failed) if is_ours => note_failure(ctx, &mut tx, claim, row, failed, now_ms).await?,

@@ -67,6 +67,8 @@ pub(super) async fn carry_out(
 
 fn decide(options: &Options, known: &BroadcastRow, epoch: Option<i64>, asked: Asked<'_>, now_ms: i64) -> Step {
     let since_ms = now_ms - known.repaired_at_ms;
+    // A broadcast that lasted is no sign of trouble: platforms end each one after some hours.
+    let renewals = if since_ms >= FORGIVEN_MS { 0 } else { known.renewals };
     let fault = || asked.fault.cloned().unwrap_or_else(broadcast_ended);
     match (asked.repair, epoch) {
         (Repair::Ask, _) => Step::Ask(fault()),
@@ -74,11 +76,14 @@ fn decide(options: &Options, known: &BroadcastRow, epoch: Option<i64>, asked: As
             Step::Wait
         }
         (Repair::Reconnect, epoch) => epoch.map_or(Step::Wait, |epoch| Step::Reconnect { epoch }),
-        (Repair::Renew, _) if known.renewals >= options.renewals => Step::Ask(fault()),
-        (Repair::Renew, _) if since_ms < renewal_pause_ms(known.renewals) => Step::Wait,
+        (Repair::Renew, _) if renewals >= options.renewals => Step::Ask(fault()),
+        (Repair::Renew, _) if since_ms < renewal_pause_ms(renewals) => Step::Wait,
         (Repair::Renew, _) => Step::Renew,
     }
 }
+
+/// After so long without a repair the count of renewals begins anew.
+pub(crate) const FORGIVEN_MS: i64 = 600_000;
 
 /// The first is made at once, each next after a longer pause.
 fn renewal_pause_ms(renewals: i32) -> i64 {
@@ -122,7 +127,8 @@ mod tests {
         check(Repair::Renew, &known(NOW, 0), None, NOW, &Step::Renew);
         check(Repair::Renew, &known(1_000, 1), None, NOW, &Step::Wait);
         check(Repair::Renew, &known(2_000, 1), None, NOW, &Step::Renew);
-        check(Repair::Renew, &known(NOW, 5), None, NOW, &Step::Ask(broadcast_ended()));
+        check(Repair::Renew, &known(FORGIVEN_MS - 1, 5), None, NOW, &Step::Ask(broadcast_ended()));
+        check(Repair::Renew, &known(FORGIVEN_MS, 5), None, NOW, &Step::Renew);
         check(Repair::Ask, &known(0, 0), None, NOW, &Step::Ask(broadcast_ended()));
     }
 

@@ -9,8 +9,10 @@ use domain::{
 };
 use sqlx::{PgConnection, types::Json};
 
+use wire::v1;
+
 use super::platform_claims::OnPlatform;
-use crate::rows::unsigned;
+use crate::{platforms::FORGIVEN_MS, rows::unsigned};
 
 /// A broadcast, as this service names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,27 +25,26 @@ pub struct Named {
     pub take: i32,
 }
 
-/// The platform is ready. Does nothing when another broadcast is wanted by now.
+/// The platform is ready. A destination that named no account has the one that was used from now on. Does nothing when
+/// another broadcast is wanted by now.
 ///
 /// # Errors
 /// Postgres is away.
-pub async fn prepared(
-    conn: &mut PgConnection,
-    named: Named,
-    playback_url: &str,
-    notes: &[String],
-) -> Result<bool, sqlx::Error> {
+pub async fn prepared(conn: &mut PgConnection, named: Named, ready: &v1::Ready) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "UPDATE destinations d SET prepared_run_ms = $2, prepared_take = $3, prep_fault = NULL, prep_retry_at_ms = NULL,
             prep_attempts = 0, prep_notes = $5,
-            playback_url = CASE WHEN $4 = '' THEN playback_url ELSE $4 END
+            playback_url = CASE WHEN $4 = '' THEN playback_url ELSE $4 END,
+            account_id = CASE WHEN account_id = '' THEN $6 ELSE account_id END, platform_state = '',
+            platform_seen_ms = 0, platform_health = 'unknown', platform_issues = '[]', platform_fault = NULL
          FROM streams s WHERE d.id = $1 AND s.id = d.stream_id AND s.started_at_ms = $2 AND d.take = $3",
     )
     .bind(named.destination.0)
     .bind(named.run_ms)
     .bind(named.take)
-    .bind(playback_url)
-    .bind(Json(notes))
+    .bind(&ready.playback_url)
+    .bind(Json(&ready.notes))
+    .bind(&ready.account_id)
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -218,13 +219,15 @@ async fn renew_take(
             stale_epoch = COALESCE((SELECT p.epoch FROM sessions p WHERE p.id = d.id), stale_epoch), prep_fault = $2,
             prep_retry_at_ms = NULL, prep_attempts = 0, prep_notes = '[]', platform_claim = NULL, platform_claim_job = '', platform_claim_until_ms = 0,
             platform_state = '', platform_seen_ms = 0, platform_health = 'unknown', platform_issues = '[]',
-            platform_fault = NULL, viewer_count = 0, repaired_at_ms = GREATEST(repaired_at_ms, $3), renewals = renewals + $4
+            platform_fault = NULL, viewer_count = 0, repaired_at_ms = GREATEST(repaired_at_ms, $3), 
+            renewals = CASE WHEN $3 - repaired_at_ms >= $5 THEN $4 ELSE renewals + $4 END
          WHERE id = $1",
     )
     .bind(id.0)
     .bind(why.map(Json))
     .bind(now_ms)
     .bind(counted)
+    .bind(FORGIVEN_MS)
     .execute(conn)
     .await?;
     Ok(())

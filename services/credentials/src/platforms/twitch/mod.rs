@@ -48,8 +48,6 @@ pub struct Twitch {
 struct Memory {
     /// The channel whose key is kept.
     key_of: String,
-    /// When the key was fetched.
-    key_ms: i64,
     /// The run, and its take, that the key was fetched or used for.
     key_for: (i64, u32),
     /// The run that the channel's information was set for.

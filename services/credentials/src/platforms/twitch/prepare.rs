@@ -3,9 +3,6 @@
 use super::{Memory, Twitch, account, channel, fault::Refused, look};
 use crate::platforms::{Failure, Ready, Run};
 
-/// A key is used without asking for so long: whoever resets it in the dashboard waits a little before the next start.
-const KEY_FRESH_MS: i64 = 600_000;
-
 pub(super) async fn prepare(twitch: &Twitch, run: &Run) -> Result<Ready, Failure> {
     let user = account(run)?;
     let mut memory = Memory::of(run);
@@ -17,7 +14,7 @@ pub(super) async fn prepare(twitch: &Twitch, run: &Run) -> Result<Ready, Failure
     let mut notes = Vec::new();
     let key = key?;
     if key.fetched {
-        (memory.key_of, memory.key_ms) = (user.external_id.clone(), twitch.clock.now_ms());
+        memory.key_of = user.external_id.clone();
     }
     notes.extend(key.note);
     memory.key_for = (run.run_ms, run.take);
@@ -56,13 +53,11 @@ struct Key {
     note: Option<String>,
 }
 
-/// Sees that the vault has the channel's key. It is fetched when there is none, when it is not fresh, and when a first
-/// take did not succeed, since a reset key is one reason for that.
+/// Sees that the vault has the channel's key. It is asked for once in each take, since the person may have reset it in the
+/// dashboard; when Twitch can't be asked, the one that is kept goes on.
 async fn ensure_key(twitch: &Twitch, run: &Run, user: &str, memory: &Memory) -> Result<Key, Failure> {
     let kept = run.book.key().await?.filter(|_| memory.key_of == user);
-    let age_ms = twitch.clock.now_ms() - memory.key_ms;
-    let good = run.take == 0 || memory.key_for == (run.run_ms, run.take);
-    if kept.is_some() && good && (0..KEY_FRESH_MS).contains(&age_ms) {
+    if kept.is_some() && memory.key_for == (run.run_ms, run.take) {
         return Ok(Key { fetched: false, note: None });
     }
     match twitch.api.key(run, user).await {

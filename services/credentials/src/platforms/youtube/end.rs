@@ -98,16 +98,32 @@ async fn end_old(work: &Work<'_>, old: &Stale, patience: u32) -> Result<(), Prob
     sweep(work, old).await
 }
 
+/// So long after it was sent a broadcast is waited for, that its end is not missed: the call's own bound and some more.
+const LATE_MS: i64 = 20_000;
+
 /// Deletes what sendings without an answer have made beside the known broadcast. With one intent, answered, there is
 /// nothing to look for.
 async fn sweep(work: &Work<'_>, old: &Stale) -> Result<(), Problem> {
     if old.intents.is_empty() || (old.id.is_some() && !old.intents.iter().any(|intent| intent.doubtful)) {
         return Ok(());
     }
-    for id in broadcast::ours(work, &old.intents).await?.into_iter().filter(|id| Some(id) != old.id.as_ref()) {
-        broadcast::delete(work, &id).await?;
+    let found = broadcast::ours(work, &old.intents).await?;
+    for id in found.iter().filter(|id| Some(*id) != old.id.as_ref()) {
+        broadcast::delete(work, id).await?;
     }
-    Ok(())
+    if found.is_empty() && old.id.is_none() { expect_it(work, old) } else { Ok(()) }
+}
+
+/// A sending without an answer may still come true: the end waits for it.
+fn expect_it(work: &Work<'_>, old: &Stale) -> Result<(), Problem> {
+    let sent_ms = old.intents.iter().map(|intent| intent.sent_ms).max().unwrap_or_default();
+    let left_ms = sent_ms + LATE_MS - work.now_ms();
+    if left_ms <= 0 {
+        return Ok(());
+    }
+    let message = "YouTube has not said whether it made the broadcast. It is looked for again, to end it.";
+    let pause = std::time::Duration::from_millis(left_ms.unsigned_abs().min(2_000));
+    Err(Failure::transient("platform_unavailable", message).after(Some(pause)).into())
 }
 
 /// Ends what the present take has.

@@ -24,5 +24,11 @@ async fn all(work: &mut Work<'_>) -> Result<(), Problem> {
     if !work.progress.stale.is_empty() {
         end::stale(work, PATIENCE).await?;
     }
-    Ok(())
+    if work.progress.stale.is_empty() { Ok(()) } else { Err(still_open().into()) }
+}
+
+/// An earlier broadcast could not be ended now: for want of quota, or because YouTube refuses.
+fn still_open() -> Failure {
+    let message = "An earlier broadcast could not be ended on YouTube yet. It is tried again by itself.";
+    Failure::transient("platform_unavailable", message).after(Some(std::time::Duration::from_secs(60)))
 }
