@@ -100,7 +100,9 @@ async fn write(
     Ok(outcome)
 }
 
-/// The least pause after an end that the platform refuses.
+/// Refusals that may be about a state that is just changing.
+const REFUSED_TIMES: i32 = 3;
+/// The least pause after a further one.
 const REFUSED_PAUSE: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// A person could still help (sign in again), but not for what was deleted, and not for ever: what is deleted must not
@@ -114,7 +116,8 @@ fn is_hopeless(ctx: &Ctx, row: &OnPlatform, failed: &Failed, now_ms: i64) -> boo
 async fn later(ctx: &Ctx, tx: &mut crate::db::Tx, row: &OnPlatform, failed: Failed, now_ms: i64) -> Result<(), Error> {
     let attempts = row.destination.broadcast.finish_attempts;
     // Only a person can help; until then asking costs.
-    let floor = if failed.fault.is_transient() { std::time::Duration::ZERO } else { REFUSED_PAUSE };
+    let refused = !failed.fault.is_transient() && attempts >= REFUSED_TIMES;
+    let floor = if refused { REFUSED_PAUSE } else { std::time::Duration::ZERO };
     let pause = answer::pause(&failed, attempts, (ctx.chance)(), &ctx.options.platforms);
     let pause_ms = i64::try_from(pause.max(floor).as_millis()).unwrap_or(i64::MAX / 2);
     tracing::info!(destination = %row.destination.id(), code = failed.fault.code, pause_ms, "broadcast not ended yet");
