@@ -10,7 +10,7 @@ use domain::{
     platform_settings::PlatformSettings,
 };
 use secret::{SecretString, StreamKey};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -132,6 +132,20 @@ pub struct Run {
 }
 
 impl Run {
+    /// What the platform's own code has kept in the [`Book`]. What can't be read is as if nothing were known.
+    pub fn remembered<T: DeserializeOwned + Default>(&self) -> T {
+        serde_json::from_value(self.book.progress()).unwrap_or_default()
+    }
+
+    /// Keeps it there. Never a secret.
+    ///
+    /// # Errors
+    /// As [`Book::save`].
+    pub async fn remember<T: Serialize + Sync>(&self, memory: &T) -> Result<(), Failure> {
+        let value = serde_json::to_value(memory).map_err(|_| Failure::ours())?;
+        self.book.save(&value).await
+    }
+
     /// The broadcast's title, cut to `most` characters; never empty.
     pub fn title(&self, most: usize) -> String {
         let given = self.settings.title.as_deref().unwrap_or(&self.stream_title).trim();

@@ -52,7 +52,7 @@ pub(super) struct Intent {
 impl Progress {
     /// What the run's book holds; a book of another shape counts as empty.
     pub fn of(run: &Run) -> Self {
-        serde_json::from_value(run.book.progress()).unwrap_or_default()
+        run.remembered()
     }
 
     /// Whether it is of this run and take.
@@ -66,7 +66,6 @@ impl Progress {
     }
 
     pub async fn save(&self, run: &Run) -> Result<(), Failure> {
-        let value = serde_json::to_value(self).map_err(|_| Failure::ours())?;
-        run.book.save(&value).await
+        run.remember(self).await
     }
 }

@@ -33,6 +33,12 @@ impl Log {
         let _ = write!(self.0.lock().unwrap(), "\n{what:?}");
     }
 
+    /// The log was looked at: it has this.
+    #[track_caller]
+    pub fn assert_holds(&self, text: &str) {
+        assert!(self.0.lock().unwrap().contains(text), "{text} is not in the log");
+    }
+
     /// `public` may be there although secrets contain it.
     #[track_caller]
     pub fn assert_no_secret(&self, sim: &Sim, public: &[&str]) {

@@ -66,11 +66,11 @@ struct Memory {
 
 impl Memory {
     fn of(run: &Run) -> Self {
-        serde_json::from_value(run.book.progress()).unwrap_or_default()
+        run.remembered()
     }
 
     async fn save(&self, run: &Run) -> Result<(), Failure> {
-        run.book.save(&serde_json::to_value(self).unwrap_or_default()).await
+        run.remember(self).await
     }
 }
 

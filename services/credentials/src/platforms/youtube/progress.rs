@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{api::Channel, fault::Problem};
-use crate::platforms::{Failure, Run};
+use crate::platforms::Run;
 
 /// Intents kept of one take. Each further one needs an answer that was lost for longer than [`SETTLE_MS`].
 const INTENTS: usize = 8;
@@ -77,7 +77,7 @@ pub(super) struct Stale {
 impl Progress {
     /// Of the run's book. What can't be read is as if nothing were known.
     pub fn of(run: &Run) -> Self {
-        serde_json::from_value(run.book.progress()).unwrap_or_default()
+        run.remembered()
     }
 
     pub fn is_of(&self, run: &Run) -> bool {
@@ -139,8 +139,7 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// Durable when it returns.
     pub async fn save(&self) -> Result<(), Problem> {
-        let value = serde_json::to_value(&self.progress).map_err(|_| Failure::ours())?;
-        Ok(self.run.book.save(&value).await?)
+        Ok(self.run.remember(&self.progress).await?)
     }
 
     pub fn now_ms(&self) -> i64 {
